@@ -1,0 +1,81 @@
+"""Limits and magic values of the services, each with the page that states it.
+
+All were read on 2026-11-22.  IB is https://docs.aws.amazon.com/imagebuilder/latest/APIReference/, EC2 is
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+RESOURCE_NAME: Final = re.compile(r"[-_A-Za-z0-9][-_A-Za-z0-9 ]{1,126}[-_A-Za-z0-9]")
+"""Name of an Image Builder resource.  IB API_CreateImageRecipe.html#imagebuilder-CreateImageRecipe-request-name"""
+
+AMI_NAME: Final = re.compile(r"[-_A-Za-z0-9{][-_A-Za-z0-9\s:{}\.]+[-_A-Za-z0-9}]")
+"""Name of an output AMI.  IB API_AmiDistributionConfiguration.html"""
+
+AMI_NAME_MAX: Final = 127
+"""Longest name of an output AMI.  IB API_AmiDistributionConfiguration.html"""
+
+BUILD_DATE: Final = "{{ imagebuilder:buildDate }}"
+"""What each AMI name must hold, or the second build collides.  IB API_AmiDistributionConfiguration.html"""
+
+PARAMETER_NAME: Final = re.compile(r"[a-zA-Z0-9_.\-/]+")
+"""Name of an SSM parameter.  IB API_SsmParameterConfiguration.html"""
+
+PARAMETER_NAME_MAX: Final = 1011
+"""Longest name of an SSM parameter.  IB API_SsmParameterConfiguration.html"""
+
+INLINE_DOCUMENT_MAX_CHARS: Final = 16_000
+"""Longest inline component or workflow document.  IB API_CreateComponent.html"""
+
+COMPONENTS_PER_RECIPE: Final = 20
+"""Components in one recipe, by default.  https://docs.aws.amazon.com/general/latest/gr/imagebuilder.html"""
+
+RESERVED_TAG_PREFIX: Final = "aws:"
+"""Prefix of tag keys that only AWS may write.  https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html"""
+
+RESERVED_RESOURCE_TAGS: Final = frozenset({"CreatedBy", "Ec2ImageBuilderArn", "Name", "Tags"})
+"""Tag keys that Image Builder writes on its build resources.  IB API_CreateInfrastructureConfiguration.html"""
+
+RESOURCE_TAGS_MAX: Final = 30
+"""Resource tags of a build environment.  IB API_CreateInfrastructureConfiguration.html"""
+
+AMI_TAGS_MAX: Final = 50
+"""Tags of one AMI.  https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html"""
+
+VOLUME_GIB: Final = (1, 16_000)
+"""Size of an EBS volume in a recipe.  IB API_EbsInstanceBlockDeviceSpecification.html"""
+
+VOLUME_IOPS: Final = (100, 64_000)
+"""IOPS of an EBS volume in a recipe.  IB API_EbsInstanceBlockDeviceSpecification.html"""
+
+VOLUME_THROUGHPUT_MIB: Final = (125, 1_000)
+"""Throughput of a gp3 volume in a recipe.  IB API_EbsInstanceBlockDeviceSpecification.html"""
+
+TARGET_ACCOUNTS_MAX: Final = 1_536
+"""Accounts of one distribution target, copies and permissions alike.  IB API_AmiDistributionConfiguration.html"""
+
+ORGANIZATIONS_MAX: Final = 25
+"""Organizations, and organizational units, of one launch permission.  IB API_LaunchPermissionConfiguration.html"""
+
+LAUNCH_TEMPLATE_ID: Final = re.compile(r"lt-[a-z0-9-_]{17}")
+"""Id of a launch template.  IB API_LaunchTemplateConfiguration.html"""
+
+LAUNCH_TEMPLATES_PER_REGION: Final = 100
+"""Launch templates of one distribution target.  IB API_Distribution.html"""
+
+LOG_GROUP: Final = re.compile(r"[a-zA-Z0-9\-_/\.]{1,512}")
+"""Name of a log group.  https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html"""
+
+IMAGE_BUILDER_LOG_PREFIX: Final = "/aws/imagebuilder/"
+"""Prefix of the log groups that the service-linked role may write.
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/image-builder-service-linked-role.html"""
+
+IMAGE_BUILDER_PARAMETER_PREFIX: Final = "/imagebuilder/"
+"""Prefix of the parameters that the service-linked role may write.
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/image-builder-service-linked-role.html"""
+
+FAILURES_BEFORE_DISABLE: Final = (1, 10)
+"""Failed scheduled builds that disable a pipeline.  IB API_AutoDisablePolicy.html"""

@@ -1,0 +1,61 @@
+"""Clients by which the sandbox's own engines call the sandbox over HTTP, as strictly as any other caller.
+
+The endpoint is that of the one server of this process.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from threading import Lock
+from typing import Any, Final
+
+import boto3
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+
+ACCOUNT: Final = "123456789012"
+"""The account of callers that name no other."""
+
+_LOCK: Final = Lock()
+_ENDPOINT: Final[list[str]] = []
+
+
+def serve_at(endpoint: str) -> None:
+    """Tell the engines where this process serves, such as ``http://127.0.0.1:5000``."""
+    _client.cache_clear()
+    _ENDPOINT[:] = [endpoint]
+
+
+def endpoint() -> str:
+    """Return where this process serves."""
+    return _ENDPOINT[0]
+
+
+def client(service: str, region: str, account: str = ACCOUNT) -> Any:
+    """Return a boto3 client of ``service`` in ``region`` that acts as ``account``.
+
+    Clients are kept: boto3 takes about 20 ms to make one.  They never retry, since the sandbox is the other side.
+    """
+    with _LOCK:
+        return _client(service, region, account)
+
+
+@cache
+def _client(service: str, region: str, account: str) -> Any:
+    made = _session().client(
+        service,
+        region_name=region,
+        endpoint_url=_ENDPOINT[0],
+        config=Config(retries={"max_attempts": 0}, max_pool_connections=32, read_timeout=300),
+    )
+
+    def act_as(request: AWSRequest, **_: object) -> None:
+        request.headers["x-moto-account-id"] = account
+
+    made.meta.events.register("before-sign.*.*", act_as)
+    return made
+
+
+@cache
+def _session() -> boto3.session.Session:
+    return boto3.session.Session(aws_access_key_id="sandbox", aws_secret_access_key="sandbox")  # noqa: S106 - not a secret

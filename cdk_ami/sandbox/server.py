@@ -1,0 +1,77 @@
+"""Serves the sandbox on the loopback address."""
+
+from __future__ import annotations
+
+import os
+from threading import Thread
+from types import TracebackType
+from typing import Final, Self
+
+HOST: Final = "127.0.0.1"
+"""The only address the sandbox ever listens on."""
+
+
+class Sandbox:
+    """One local AWS in this process, in a thread of its own.
+
+    Args:
+        port: Port on 127.0.0.1; 0 takes a free one.
+
+    Example:
+        >>> with Sandbox() as sandbox:
+        ...     client = boto3.client("ec2", endpoint_url=sandbox.endpoint, region_name="us-east-1")
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        # moto reads these once, on import.
+        os.environ.setdefault("MOTO_ENABLE_AMI_VALIDATION", "true")
+        os.environ.setdefault("MOTO_ENABLE_INSTANCE_TYPE_VALIDATION", "false")
+        from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - after the environment is set
+            DomainDispatcherApplication,
+            MotoRequestHandler,
+            create_backend_app,
+        )
+        from werkzeug.serving import make_server  # noqa: PLC0415 - 50 ms that only a server needs
+
+        from cdk_ami.sandbox import clients, emulator  # noqa: PLC0415 - imports moto
+
+        class QuietHandler(MotoRequestHandler):
+            """A request handler that keeps connections open and logs nothing."""
+
+            protocol_version = "HTTP/1.1"
+
+            def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+                """Log nothing: callers see their own requests."""
+
+        emulator.install()
+        self._server = make_server(
+            HOST, port, DomainDispatcherApplication(create_backend_app), threaded=True, request_handler=QuietHandler
+        )
+        self.port = int(self._server.server_port)
+        self.endpoint = f"http://{HOST}:{self.port}"
+        os.environ["MOTO_PORT"] = str(self.port)
+        clients.serve_at(self.endpoint)
+        self._thread = Thread(target=self._server.serve_forever, name="sandbox", daemon=True)
+
+    def start(self) -> Self:
+        """Start to answer, and return at once."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop to answer and give the port back."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def wait(self) -> None:
+        """Return when the sandbox has stopped."""
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
