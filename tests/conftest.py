@@ -1,0 +1,27 @@
+"""What holds for every test: no real AWS, no network but the loopback address."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+os.environ.update(
+    AWS_ACCESS_KEY_ID="testing",
+    AWS_SECRET_ACCESS_KEY="testing",
+    AWS_SESSION_TOKEN="testing",
+    AWS_EC2_METADATA_DISABLED="true",
+    AWS_CONFIG_FILE=os.devnull,
+    AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+    # Node 20 and later versions all work; the banner about their age is for people, not for tests.
+    JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION="1",
+)
+os.environ.pop("AWS_PROFILE", None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let sockets reach 127.0.0.1 only."""
+    import pytest_socket  # noqa: PLC0415 - a plugin's own module, after the plugin is loaded
+
+    pytest_socket.socket_allow_hosts(["127.0.0.1", "localhost"], allow_unix_socket=True)
