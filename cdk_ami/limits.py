@@ -79,3 +79,22 @@ https://docs.aws.amazon.com/imagebuilder/latest/userguide/image-builder-service-
 
 FAILURES_BEFORE_DISABLE: Final = (1, 10)
 """Failed scheduled builds that disable a pipeline.  IB API_AutoDisablePolicy.html"""
+
+AMI_NAME_MIN: Final = 3
+"""Shortest name of an AMI.  EC2 API_CreateImage.html"""
+
+PARAMETER_DEPTH_MAX: Final = 15
+"""Levels of a parameter's path.
+https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html"""
+
+ACCOUNT_ID: Final = re.compile(r"[0-9]{12}")
+"""Id of an account.  https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-identifiers.html"""
+
+TAG_KEY: Final = re.compile(r"[\w\s.:/=+\-@]+")
+"""Key of a tag: letters of any script.  https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html"""
+
+TAG_KEY_MAX: Final = 128
+"""Longest key of a tag.  https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html"""
+
+TAG_VALUE_MAX: Final = 256
+"""Longest value of a tag.  https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html"""
