@@ -73,7 +73,9 @@ def replace(owner: Any, name: str, replacement: Callable[..., Any], *, takes: tu
     """
     original = inspect.getattr_static(owner, name, None)
     if original is None:
-        raise EmulatorMismatchError(f"moto {moto.__version__} has no {owner.__name__}.{name}; install a version in range")
+        raise EmulatorMismatchError(
+            f"moto {moto.__version__} has no {owner.__name__}.{name}; install a version in range"
+        )
     function = getattr(owner, name)
     parameters = tuple(parameter for parameter in inspect.signature(function).parameters if parameter != "self")
     missing = [parameter for parameter in takes if parameter not in parameters]

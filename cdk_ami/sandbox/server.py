@@ -26,6 +26,7 @@ class Sandbox:
         # moto reads these once, on import.
         os.environ.setdefault("MOTO_ENABLE_AMI_VALIDATION", "true")
         os.environ.setdefault("MOTO_ENABLE_INSTANCE_TYPE_VALIDATION", "false")
+        os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
         from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - after the environment is set
             DomainDispatcherApplication,
             MotoRequestHandler,
@@ -35,7 +36,7 @@ class Sandbox:
 
         from cdk_ami.sandbox import clients, emulator  # noqa: PLC0415 - imports moto
 
-        class QuietHandler(MotoRequestHandler):
+        class QuietHandler(MotoRequestHandler):  # type: ignore[misc]
             """A request handler that keeps connections open and logs nothing."""
 
             protocol_version = "HTTP/1.1"

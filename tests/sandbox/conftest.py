@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -55,12 +54,6 @@ def aws(sandbox: Sandbox, _sandbox_clients: dict[tuple[str, str, str], Any]) -> 
 @pytest.fixture(scope="session")
 def _sandbox_clients() -> dict[tuple[str, str, str], Any]:
     return {}
-
-
-@pytest.fixture(scope="session")
-def _sandbox_session(sandbox_server: Sandbox) -> boto3.session.Session:
-    del sandbox_server
-    return boto3.session.Session(aws_access_key_id="sandbox", aws_secret_access_key="sandbox")
 
 
 def _client(endpoint: str, service: str, region: str, account: str) -> Any:
