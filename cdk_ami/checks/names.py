@@ -60,7 +60,7 @@ def ami_name(name: str) -> Iterator[Problem]:
         yield Problem(
             problem="holds characters that an AMI name of Image Builder may not hold",
             got=name,
-            fix="use letters, digits, blanks and -_.:{} only, and begin and end with a letter, a digit, -, _ or a brace",
+            fix="use letters, digits, blanks and -_.:{} only, with a letter, digit, -, _ or brace at both ends",
         )
 
 
