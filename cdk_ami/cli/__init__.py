@@ -1,0 +1,1 @@
+"""The `cdk-ami` command: a file a command, loaded when it is asked for."""

@@ -1,0 +1,68 @@
+"""Golden AMIs as code: describe an image once, and every server in every zone, Region and account runs exactly it.
+
+The public names are loaded on first use, so that the command and the run-time code never import the CDK.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cdk_ami.build.environment import BuildEnvironment as BuildEnvironment
+    from cdk_ami.build.golden_image import GoldenImage as GoldenImage
+    from cdk_ami.build.schedule import BuildSchedule as BuildSchedule
+    from cdk_ami.build.trigger import BuildTrigger as BuildTrigger
+    from cdk_ami.distribution.channel import ChannelImage as ChannelImage
+    from cdk_ami.distribution.channel import ImageChannel as ImageChannel
+    from cdk_ami.distribution.channel import Tracking as Tracking
+    from cdk_ami.distribution.distribution import Distribution as Distribution
+    from cdk_ami.distribution.launch_permission import LaunchPermission as LaunchPermission
+    from cdk_ami.distribution.target import Target as Target
+    from cdk_ami.errors import ConfigError as ConfigError
+    from cdk_ami.errors import Fault as Fault
+    from cdk_ami.fleet.image_fleet import ImageFleet as ImageFleet
+    from cdk_ami.fleet.zonal_instances import ZonalInstances as ZonalInstances
+    from cdk_ami.recipe.component import Component as Component
+    from cdk_ami.recipe.volume import Volume as Volume
+    from cdk_ami.source.image import SourceImage as SourceImage
+    from cdk_ami.source.platform import Architecture as Architecture
+    from cdk_ami.source.platform import Platform as Platform
+
+_HOMES = {
+    "Architecture": "source.platform",
+    "BuildEnvironment": "build.environment",
+    "BuildSchedule": "build.schedule",
+    "BuildTrigger": "build.trigger",
+    "ChannelImage": "distribution.channel",
+    "Component": "recipe.component",
+    "ConfigError": "errors",
+    "Distribution": "distribution.distribution",
+    "Fault": "errors",
+    "GoldenImage": "build.golden_image",
+    "ImageChannel": "distribution.channel",
+    "ImageFleet": "fleet.image_fleet",
+    "LaunchPermission": "distribution.launch_permission",
+    "Platform": "source.platform",
+    "SourceImage": "source.image",
+    "Target": "distribution.target",
+    "Tracking": "distribution.channel",
+    "Volume": "recipe.volume",
+    "ZonalInstances": "fleet.zonal_instances",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605 - one list of names, not two
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its home."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cdk_ami' has no attribute {name!r}")
+    value = getattr(import_module(f"cdk_ami.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted({*globals(), *_HOMES})

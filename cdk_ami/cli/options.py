@@ -1,0 +1,66 @@
+"""Options that several commands share, and the defaults that cdk-ami.toml gives them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+region_option: Final = click.option(
+    "--region",
+    "regions",
+    multiple=True,
+    metavar="REGION",
+    help="Region to look in; repeat it for more.  Left out: those of cdk-ami.toml, or AWS_REGION.",
+)
+json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+
+
+def image_or_default(image: str | None) -> str:
+    """Return ``image``, or the one of cdk-ami.toml.
+
+    Raises:
+        click.UsageError: When neither names one.
+    """
+    if image:
+        return image
+    settings = _settings()
+    if settings is None:
+        raise click.UsageError("no IMAGE was given and there is no cdk-ami.toml here; name the image")
+    name: str = settings.image.name
+    return name
+
+
+def regions_or_default(regions: tuple[str, ...]) -> tuple[str, ...]:
+    """Return ``regions``, or those of cdk-ami.toml, or that of the environment.
+
+    Raises:
+        click.UsageError: When none names one.
+    """
+    if regions:
+        return tuple(dict.fromkeys(regions))
+    settings = _settings()
+    if settings is not None:
+        return tuple(dict.fromkeys([*settings.image.regions, *(fleet.region for fleet in settings.fleets)]))
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if not region:
+        raise click.UsageError("no Region is known; give --region, or set AWS_REGION")
+    return (region,)
+
+
+def _settings() -> Any:
+    from cdk_ami.errors import ConfigError  # noqa: PLC0415 - only where the defaults are needed
+    from cdk_ami.settings import SETTINGS_FILE, load  # noqa: PLC0415 - same
+
+    path = Path(SETTINGS_FILE)
+    if not path.exists():
+        return None
+    try:
+        return load(path)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None

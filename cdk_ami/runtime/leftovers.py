@@ -1,0 +1,113 @@
+"""What a golden image leaves behind on purpose when its stacks are gone, and how it is removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from cdk_ami.naming import normalized
+from cdk_ami.runtime.inventory import take_inventory
+from cdk_ami.runtime.regions import RegionClients
+
+_KINDS: Final = ("channel", "image", "ami", "snapshot")
+"""In the order of removal: nothing may point at what is about to go."""
+
+_ALREADY_GONE: Final = frozenset(
+    {"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable", "InvalidSnapshot.NotFound", "ParameterNotFound"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """One thing that remains.
+
+    Attributes:
+        region: Region.
+        kind: ``channel``, ``image`` (an Image Builder image resource), ``ami`` or ``snapshot``.
+        name: Parameter name, ARN or id.
+        about: Version, AMI or other words that help to decide.
+        used_by: Instances that run it; something in use is never removed.
+    """
+
+    region: str
+    kind: str
+    name: str
+    about: str
+    used_by: tuple[str, ...] = ()
+
+
+def find_leftovers(clients: RegionClients, image: str) -> tuple[Leftover, ...]:
+    """Return what remains of ``image`` in one Region, in the order in which it can be removed."""
+    holdings = take_inventory(clients, image)
+    users: dict[str, list[str]] = {}
+    for instance in holdings.instances:
+        users.setdefault(instance.image_id, []).append(instance.instance_id)
+
+    def found() -> Iterator[Leftover]:
+        for name, held in holdings.channels.items():
+            yield Leftover(region=clients.region, kind="channel", name=name, about=held, used_by=_users(users, held))
+        for arn in _image_resources(clients.imagebuilder, image):
+            yield Leftover(region=clients.region, kind="image", name=arn, about=arn.partition(":image/")[2])
+        for ami in holdings.amis:
+            used = _users(users, ami.image_id)
+            yield Leftover(region=clients.region, kind="ami", name=ami.image_id, about=ami.version, used_by=used)
+            for snapshot in ami.snapshots:
+                yield Leftover(region=clients.region, kind="snapshot", name=snapshot, about=ami.image_id, used_by=used)
+
+    return tuple(sorted(found(), key=lambda left: (_KINDS.index(left.kind), left.name)))
+
+
+def remove_leftovers(clients: RegionClients, leftovers: Sequence[Leftover]) -> Iterator[Leftover]:
+    """Remove ``leftovers`` of one Region that nothing uses, in order, yielding each when it is gone.
+
+    Deregistering an AMI is final unless a Recycle Bin rule matches it.  What is gone already counts as removed, so a
+    broken run can be repeated.
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/deregister-ami.html
+    """
+    for left in leftovers:
+        if left.used_by:
+            continue
+        try:
+            _remove(clients, left)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _ALREADY_GONE:
+                raise
+        yield left
+
+
+def _remove(clients: RegionClients, left: Leftover) -> None:
+    match left.kind:
+        case "channel":
+            clients.ssm.delete_parameter(Name=left.name)
+        case "image":
+            clients.imagebuilder.delete_image(imageBuildVersionArn=left.name)
+        case "ami":
+            clients.ec2.deregister_image(ImageId=left.name)
+        case "snapshot":
+            clients.ec2.delete_snapshot(SnapshotId=left.name)
+
+
+def _image_resources(imagebuilder: Any, image: str) -> list[str]:
+    """Return the ARNs of every build of every version of ``image``."""
+    versions = imagebuilder.get_paginator("list_images").paginate(
+        owner="Self", filters=[{"name": "name", "values": [image]}]
+    )
+    arns = [
+        version["arn"]
+        for page in versions
+        for version in page["imageVersionList"]
+        if normalized(version["name"]) == normalized(image)
+    ]
+    return sorted(
+        build["arn"]
+        for arn in arns
+        for page in imagebuilder.get_paginator("list_image_build_versions").paginate(imageVersionArn=arn)
+        for build in page["imageSummaryList"]
+    )
+
+
+def _users(users: dict[str, list[str]], image_id: str) -> tuple[str, ...]:
+    return tuple(sorted(users.get(image_id, ())))

@@ -1,0 +1,209 @@
+"""`cdk-ami.toml`: what `app.py` deploys and what the command looks at, checked before anything else happens."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+
+from cdk_ami.checks.shape import shape_problems
+from cdk_ami.errors import ConfigError, Faults
+
+SETTINGS_FILE = "cdk-ami.toml"
+"""Name of the settings file, looked for in the working directory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSettings:
+    """The golden image.
+
+    Attributes:
+        name: Name of the image, the first part of its channels.
+        region: Region that builds it.
+        source: What the build starts from, such as ``amazon-linux-2023``.
+        architecture: ``x86_64`` or ``arm64``.
+        components: Absolute paths of component documents, or ``aws:NAME``, in order.
+        root_volume_gib: Size of the root volume; None keeps the source's.
+        instance_types: Types a build may run on; empty leaves the choice to the library.
+        build: ``on-change``, ``schedule`` or ``manual``.
+        schedule: When to build with ``schedule``.
+        copy_to: Regions that receive a copy, the building one left out.
+    """
+
+    name: str
+    region: str
+    source: str
+    architecture: str
+    components: tuple[str, ...]
+    root_volume_gib: int | None
+    instance_types: tuple[str, ...]
+    build: str
+    schedule: str
+    copy_to: tuple[str, ...]
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Every Region that holds the AMI, the building one first."""
+        return (self.region, *self.copy_to)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetSettings:
+    """One group of instances.
+
+    Attributes:
+        name: Tells fleets of one Region apart.
+        region: Region of the group.
+        zones: Availability Zones to balance over.
+        instance_type: Type of the instances; None takes a small one of the image's architecture.
+        size: How many instances run.
+        image: Golden image they run.
+        architecture: Its architecture; None for that of the image of this file.
+        channel: Channel of the image that they follow.
+        cidr: Addresses of the network that is made for the fleet.
+        vpc_id: VPC to use instead, None for a new one.
+        subnets: With ``vpc_id``, the subnet of each zone.
+    """
+
+    name: str
+    region: str
+    zones: tuple[str, ...]
+    instance_type: str | None
+    size: int
+    image: str
+    architecture: str | None
+    channel: str
+    cidr: str
+    vpc_id: str | None
+    subnets: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All of `cdk-ami.toml`.
+
+    Attributes:
+        account: Account to deploy into; None for that of the credentials.
+        image: The golden image.
+        fleets: The groups that run it.
+    """
+
+    account: str | None
+    image: ImageSettings
+    fleets: tuple[FleetSettings, ...]
+
+
+def load(path: Path) -> Settings:
+    """Read and check the settings file ``path``.
+
+    Raises:
+        ConfigError: When the file is missing, is no TOML, or holds faults; it names all of them.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            str(path), "file", "is missing", got=None, fix="write it, or run in the folder that holds it"
+        ) from None
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(path), "file", "is not TOML", got=str(error), fix="mend the line it names") from None
+    return parse(data, where=path.name, folder=path.parent.resolve())
+
+
+def parse(data: Mapping[str, Any], *, where: str, folder: Path) -> Settings:
+    """Return the settings in ``data``, in which paths start from ``folder``.
+
+    Raises:
+        ConfigError: Naming every fault.
+    """
+    faults = Faults(where)
+    for found in shape_problems(_validator(), dict(data)):
+        faults.add(found.at or "settings", found.problem, got=found.got, fix=found.fix)
+    faults.raise_if_any()
+    settings = _settings(data, folder)
+    _check(settings, faults)
+    faults.raise_if_any()
+    return settings
+
+
+def _settings(data: Mapping[str, Any], folder: Path) -> Settings:
+    image = _with_defaults(data["image"], "image")
+    return Settings(
+        account=data.get("account"),
+        image=ImageSettings(
+            **{
+                **image,
+                "components": tuple(_located(name, folder) for name in image["components"]),
+                "instance_types": tuple(image["instance_types"] or ()),
+                "copy_to": tuple(image["copy_to"]),
+            }
+        ),
+        fleets=tuple(_fleet(_with_defaults(fleet, "fleet"), image["name"]) for fleet in data["fleet"]),
+    )
+
+
+def _fleet(fleet: dict[str, Any], image: str) -> FleetSettings:
+    named = fleet["image"] or image
+    return FleetSettings(
+        **{
+            **fleet,
+            "image": named,
+            "name": fleet["name"] or named,
+            "zones": tuple(fleet["zones"]),
+            "size": len(fleet["zones"]) if fleet["size"] is None else fleet["size"],
+            "subnets": fleet["subnets"] or {},
+        }
+    )
+
+
+def _with_defaults(table: Mapping[str, Any], name: str) -> dict[str, Any]:
+    shape = _schema()["properties"][name]
+    properties = shape.get("items", shape)["properties"]
+    return {key: table.get(key, about.get("default")) for key, about in properties.items()}
+
+
+def _located(component: str, folder: Path) -> str:
+    return component if component.startswith("aws:") else str(folder / component)
+
+
+def _check(settings: Settings, faults: Faults) -> None:
+    """Find what the schema cannot: faults between keys."""
+    image = settings.image
+    for region in sorted({region for region in image.regions if image.regions.count(region) > 1}):
+        faults.add("image.copy_to", "names a Region twice", got=region, fix="name the building Region in region alone")
+    seen: set[tuple[str, str]] = set()
+    for index, fleet in enumerate(settings.fleets):
+        at = f"fleet[{index}]"
+        if (fleet.name, fleet.region) in seen:
+            faults.add(f"{at}.name", "is taken by another fleet of its Region", got=fleet.name, fix="give it a name")
+        seen.add((fleet.name, fleet.region))
+        if fleet.image == image.name and fleet.region not in image.regions:
+            faults.add(
+                f"{at}.region",
+                "receives no copy of the image",
+                got=fleet.region,
+                fix=f"add {fleet.region!r} to image.copy_to",
+            )
+        if bool(fleet.vpc_id) != bool(fleet.subnets):
+            faults.add(f"{at}.subnets", "and vpc_id need each other", got=fleet.subnets, fix="give both, or neither")
+        elif fleet.vpc_id and set(fleet.subnets) != set(fleet.zones):
+            faults.add(f"{at}.subnets", "are not one for each zone", got=fleet.subnets, fix=f"name {fleet.zones}")
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(Path(__file__).with_name("settings.schema.json").read_text(encoding="utf-8"))
+    return schema
+
+
+@cache
+def _validator() -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(_schema())

@@ -1,0 +1,45 @@
+"""All stacks of one settings file, in the order of their deployment."""
+
+from __future__ import annotations
+
+from aws_cdk import Environment
+from constructs import Construct
+
+from cdk_ami import Architecture
+from cdk_ami.settings import Settings
+from stacks.fleet_stack import FleetStack
+from stacks.image_stack import ImageStack, source_image
+
+
+def add_stacks(scope: Construct, settings: Settings, *, account: str | None) -> tuple[ImageStack, list[FleetStack]]:
+    """Add the image stack and a stack for each fleet to ``scope``.
+
+    A fleet of this image waits for the image stack, for order only: it builds on change, so that the channel exists
+    before the first fleet reads it.
+
+    Args:
+        scope: The app or stage.
+        settings: What to deploy.
+        account: Account to deploy into; None leaves it to the credentials of the deployment.
+    """
+    image = ImageStack(
+        scope,
+        f"{settings.image.name}-image",
+        settings=settings.image,
+        env=Environment(account=account, region=settings.image.region),
+    )
+    source = source_image(settings.image)
+    fleets = []
+    for fleet in settings.fleets:
+        stack = FleetStack(
+            scope,
+            f"{fleet.name}-fleet-{fleet.region}",
+            settings=fleet,
+            platform=source.platform,
+            architecture=Architecture(fleet.architecture) if fleet.architecture else source.architecture,
+            env=Environment(account=account, region=fleet.region),
+        )
+        if fleet.image == settings.image.name:
+            stack.add_stack_dependency(image)
+        fleets.append(stack)
+    return image, fleets

@@ -1,0 +1,72 @@
+"""The stack that runs a golden image in the zones of one Region."""
+
+from __future__ import annotations
+
+from aws_cdk import CfnOutput, Environment, Stack
+from aws_cdk import aws_ec2 as ec2
+from constructs import Construct
+
+from cdk_ami import Architecture, ImageChannel, ImageFleet, Platform
+from cdk_ami.settings import FleetSettings
+from stacks.network import Network
+
+
+class FleetStack(Stack):
+    """Instances of one golden image, balanced over the zones of one Region.
+
+    The stack knows the image by its channel alone, so that it can be deployed by another team, in another app.
+
+    Args:
+        scope: The app or stage.
+        construct_id: Name of the stack.
+        settings: The fleet.
+        platform: Operating system of the image.
+        architecture: Processor architecture of the image.
+        env: Account and Region.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: FleetSettings,
+        platform: Platform,
+        architecture: Architecture,
+        env: Environment,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            env=env,
+            description=f"Runs the golden image {settings.image} ({settings.channel}) in {settings.region}",
+        )
+        self._zones = list(settings.zones)
+        channel = ImageChannel.from_name(settings.image, channel=settings.channel)
+        self.fleet = ImageFleet(
+            self,
+            "Fleet",
+            image=channel.machine_image(platform=platform, architecture=architecture),
+            vpc=self._vpc(settings),
+            zones=settings.zones,
+            instance_type=settings.instance_type,
+            desired_size=settings.size,
+        )
+        CfnOutput(self, "Group", value=self.fleet.auto_scaling_group_name, description="The Auto Scaling group")
+        CfnOutput(self, "Channel", value=channel.parameter_name, description="The channel that the fleet follows")
+
+    @property
+    def availability_zones(self) -> list[str]:
+        """The zones of the stack, named by it: the CDK would look them up in the account."""
+        return self._zones
+
+    def _vpc(self, settings: FleetSettings) -> ec2.IVpc:
+        if settings.vpc_id is None:
+            return Network(self, "Network", zones=settings.zones, cidr=settings.cidr).vpc
+        return ec2.Vpc.from_vpc_attributes(
+            self,
+            "Vpc",
+            vpc_id=settings.vpc_id,
+            availability_zones=list(settings.zones),
+            public_subnet_ids=[settings.subnets[zone] for zone in settings.zones],
+        )
