@@ -15,6 +15,9 @@ from typing import Any, Final
 import moto
 from moto import backend_index, backends
 
+from cdk_ami.sandbox import answers
+from cdk_ami.sandbox.mismatch import EmulatorMismatchError
+
 SUPPORTED_MOTO: Final = ((5, 2), (5, 3))
 """The versions of moto that the hooks fit: from the first, below the second."""
 
@@ -24,12 +27,8 @@ OWN_SERVICES: Final = {
 }
 """Services that are ours altogether, and the package that holds each in moto's own shape."""
 
-MENDED_SERVICES: Final = ("sts", "ssm", "ec2", "autoscaling")
+MENDED_SERVICES: Final = ("cloudtrail", "ssm", "ec2", "autoscaling")
 """Services of moto's that we mend; each has a package here with a function ``install``."""
-
-
-class EmulatorMismatchError(RuntimeError):
-    """The installed moto is not one that the sandbox was made for."""
 
 
 def install() -> None:
@@ -54,6 +53,7 @@ def install() -> None:
         if service not in known:
             pattern = re.compile(rf"https?://{service}\.(.+)\.amazonaws\.com")
             backend_index.backend_url_patterns.append((service, pattern))
+    answers.install()
     for service in MENDED_SERVICES:
         importlib.import_module(f"cdk_ami.sandbox.{service}").install()
     _INSTALLED.append(True)
@@ -86,6 +86,44 @@ def replace(owner: Any, name: str, replacement: Callable[..., Any], *, takes: tu
         )
     setattr(owner, name, replacement)
     return function
+
+
+def graft(owner: type, mends: type, *, new: frozenset[str] = frozenset()) -> dict[str, Callable[..., Any]]:
+    """Put every method of ``mends`` into the emulator's class ``owner`` and return the originals by name.
+
+    Args:
+        owner: The class of moto's.
+        mends: A class that holds nothing but the methods, written as if they stood in ``owner``.
+        new: The methods that ``owner`` must not have yet.  All others must be there and take no parameter that the
+            mend does not take.
+
+    Raises:
+        EmulatorMismatchError: When a method to replace is not there or takes other parameters, or when moto has
+            meanwhile got a method that we meant to add.
+    """
+    originals = {}
+    for name, mend in vars(mends).items():
+        if not inspect.isfunction(mend):
+            continue
+        if name in new:
+            if hasattr(owner, name):
+                raise EmulatorMismatchError(
+                    f"moto {moto.__version__} has a {owner.__name__}.{name} of its own; install a version in range"
+                )
+            setattr(owner, name, mend)
+            continue
+        originals[name] = replace(owner, name, mend, takes=())
+        ours = inspect.signature(mend).parameters
+        unknown = [parameter for parameter in _parameters(originals[name]) if parameter not in ours]
+        if unknown:
+            raise EmulatorMismatchError(
+                f"moto {moto.__version__}: {owner.__name__}.{name} takes {unknown} besides; install a version in range"
+            )
+    return originals
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(parameter for parameter in inspect.signature(function).parameters if parameter != "self")
 
 
 def _check_version() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import redirect_stdout
+from io import StringIO
 from threading import Thread
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 HOST: Final = "127.0.0.1"
 """The only address the sandbox ever listens on."""
@@ -34,7 +36,7 @@ class Sandbox:
         )
         from werkzeug.serving import make_server  # noqa: PLC0415 - 50 ms that only a server needs
 
-        from cdk_ami.sandbox import clients, emulator  # noqa: PLC0415 - imports moto
+        from cdk_ami.sandbox import answers, clients, emulator  # noqa: PLC0415 - imports moto
 
         class QuietHandler(MotoRequestHandler):  # type: ignore[misc]
             """A request handler that keeps connections open and logs nothing."""
@@ -44,10 +46,27 @@ class Sandbox:
             def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
                 """Log nothing: callers see their own requests."""
 
+        def create_app(service: Any) -> Any:
+            if not service:
+                return answers.unknown_service
+            app = create_backend_app(service)
+            app.register_error_handler(Exception, answers.refuse_request)
+            return app
+
+        class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]
+            """Sends each request to the service that is meant by its signature."""
+
+            def get_backend_for_host(self, host: str | None) -> Any:
+                """Return the emulator's name of the service at ``host``, or None when it has none."""
+                if host is not None and host not in self.known:
+                    with redirect_stdout(StringIO()):  # it prints a hint for its own developers
+                        self.known[host] = super().get_backend_for_host(host)
+                return None if host is None else self.known[host]
+
         emulator.install()
-        self._server = make_server(
-            HOST, port, DomainDispatcherApplication(create_backend_app), threaded=True, request_handler=QuietHandler
-        )
+        dispatcher = Dispatcher(create_app)
+        dispatcher.known = {}
+        self._server = make_server(HOST, port, dispatcher, threaded=True, request_handler=QuietHandler)
         self.port = int(self._server.server_port)
         self.endpoint = f"http://{HOST}:{self.port}"
         os.environ["MOTO_PORT"] = str(self.port)

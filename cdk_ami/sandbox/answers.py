@@ -1,0 +1,112 @@
+"""Plain answers where the emulator has none.
+
+The emulator answers an operation it has not implemented, a service it does not know, and a fault of its own with a page
+of HTML and status 500.  Clients retry that for half a minute and then show nothing.  Here all three become what AWS
+would send for a bad request: a code, a message that names service and operation, status 400.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Final
+from xml.sax.saxutils import escape
+
+from moto.core import responses
+from moto.core.exceptions import ServiceException
+from werkzeug.exceptions import HTTPException
+
+_LOG: Final = logging.getLogger("cdk_ami.sandbox")
+
+NOT_OFFERED: Final = {
+    "ec2": "UnsupportedOperation",
+    "query": "InvalidAction",
+    "json": "UnknownOperationException",
+    "rest-json": "UnknownOperationException",
+    "rest-xml": "NotImplemented",
+}
+"""What AWS calls an operation that it does not know, by protocol of the service."""
+
+FAULT: Final = "SandboxFault"
+"""Code of an error inside the sandbox.  No service of AWS has it."""
+
+
+def install() -> None:
+    """Make every service of the emulator answer plainly."""
+    original: Callable[[Any], Any] = responses.BaseResponse.call_action
+
+    def call_action(self: Any) -> Any:
+        try:
+            return original(self)
+        except NotImplementedError:
+            return _refuse(self, *_not_offered(self))
+        except (ServiceException, HTTPException):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
+            _LOG.error("%s", traceback.format_exc())
+            operation = self._get_action()
+            return _refuse(
+                self, FAULT, f"the sandbox failed to answer {operation}: {type(error).__name__}: {error}", operation
+            )
+
+    responses.BaseResponse.call_action = call_action
+
+
+def _not_offered(response: Any) -> tuple[str, str, str]:
+    operation = response._get_action()  # noqa: SLF001 - moto's only way to the operation's name
+    service = response.boto3_service_name
+    code = NOT_OFFERED.get(_protocol(service), "UnknownOperationException")
+    return code, f"the sandbox does not offer the operation {operation} of {service}", operation
+
+
+def _protocol(service: str) -> str:
+    return str(responses.get_service_model(service).metadata.get("protocol", "json"))
+
+
+def _refuse(response: Any, code: str, message: str, operation: str) -> Any:
+    headers, body = plain(code, message, xml=_protocol(response.boto3_service_name) in {"ec2", "query", "rest-xml"})
+    _LOG.info("refused %s: %s", operation, message)
+    return 400, {**response.response_headers, **headers}, body
+
+
+def refuse_request(error: Exception) -> Any:
+    """Answer what reached no operation at all: a path that the service does not have, or a fault on the way there."""
+    from flask import Response, request  # noqa: PLC0415 - half the cost of a server's start
+
+    if isinstance(error, HTTPException) and error.code != HTTPStatus.NOT_FOUND:
+        return error
+    xml = request.content_type == "application/x-www-form-urlencoded"
+    if isinstance(error, (HTTPException, NotImplementedError)):
+        code, problem = "UnknownOperationException", f"the sandbox does not offer {request.method} {request.path}"
+    else:
+        _LOG.error("%s", traceback.format_exc())
+        code, problem = FAULT, f"the sandbox failed to answer: {type(error).__name__}: {error}"
+    headers, body = plain(code, problem, xml=xml)
+    return Response(body, status=HTTPStatus.BAD_REQUEST, headers=headers)
+
+
+def plain(code: str, message: str, *, xml: bool) -> tuple[dict[str, str], str]:
+    """Return headers and body of an error, in JSON or in the form of the query protocol."""
+    headers = {"x-amzn-ErrorType": code, "Content-Type": "text/xml" if xml else "application/x-amz-json-1.1"}
+    if not xml:
+        return headers, json.dumps({"__type": code, "message": message})
+    body = f"<Error><Type>Sender</Type><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
+    return headers, f"<ErrorResponse>{body}<RequestId>sandbox</RequestId></ErrorResponse>"
+
+
+def unknown_service(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """Answer, as a WSGI application, a request to a service that the sandbox does not have."""
+    scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split(",")[0].split("/")
+    service = scope[3] if len(scope) > 3 else "unknown"  # noqa: PLR2004 - key, date, Region, service, "aws4_request"
+    xml = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
+    operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2] or (
+        f"{environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')}"
+    )
+    headers, body = plain(
+        "UnknownOperationException", f"the sandbox does not offer the service {service} ({operation})", xml=xml
+    )
+    start_response("400 Bad Request", [*headers.items(), ("Content-Length", str(len(body.encode())))])
+    return [body.encode()]

@@ -1,7 +1,0 @@
-"""Mends of the emulator's security token service."""
-
-from __future__ import annotations
-
-
-def install() -> None:
-    """Change nothing yet: the emulator's own behaviour is right where the sandbox uses it."""
