@@ -98,3 +98,46 @@ TAG_KEY_MAX: Final = 128
 
 TAG_VALUE_MAX: Final = 256
 """Longest value of a tag.  https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html"""
+
+AMI_DESCRIPTION_MAX: Final = 1_024
+"""Longest description of an output AMI.  IB API_AmiDistributionConfiguration.html"""
+
+AMI_ID: Final = re.compile(r"ami-(?:[0-9a-f]{17}|[0-9a-f]{8})")
+"""Id of an AMI.  https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html"""
+
+ORGANIZATION_ARN: Final = re.compile(r"arn:aws[^:]*:organizations::[0-9]{12}:organization/o-[a-z0-9]{10,32}")
+"""ARN of an organization.  IB API_LaunchPermissionConfiguration.html"""
+
+ORGANIZATIONAL_UNIT_ARN: Final = re.compile(
+    r"arn:aws[^:]*:organizations::[0-9]{12}:ou/o-[a-z0-9]{10,32}/ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}"
+)
+"""ARN of an organizational unit.  IB API_LaunchPermissionConfiguration.html"""
+
+CHANNEL_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+"""Name of a channel: one part of a parameter's name, and short enough to be said.  Our own bound."""
+
+HOP_LIMIT: Final = (1, 64)
+"""Hops that an answer of the metadata service may make.  IB API_InstanceMetadataOptions.html"""
+
+# fmt: off
+LOG_RETENTION_DAYS: Final = (
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+)
+# fmt: on
+"""Days that CloudWatch Logs can keep events.
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
+
+LOG_PREFIX: Final = re.compile(r"[A-Za-z0-9!_.'()-](?:[A-Za-z0-9!_.'()/-]{0,1022}[A-Za-z0-9!_.'()-])?")
+"""Prefix of log objects, of S3's safe characters.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
+
+PIPELINE_ARN: Final = re.compile(
+    r"arn:(?P<partition>aws[^:]*):imagebuilder:(?P<region>[^:]+):(?P<account>[0-9]{12}):image-pipeline/(?P<name>[a-z0-9-_]+)"
+)
+"""ARN of a pipeline.  IB API_GetImagePipeline.html"""
+
+TIME_ZONE: Final = re.compile(r"[a-zA-Z0-9]{2,}(?:/[a-zA-Z0-9\-_+]+)*")
+"""Time zone of a schedule.  IB API_Schedule.html"""
+
+WORKING_DIRECTORY_MAX: Final = 1_024
+"""Longest working directory of a recipe.  IB API_CreateImageRecipe.html"""

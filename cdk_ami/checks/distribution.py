@@ -1,0 +1,210 @@
+"""Rules over distribution: targets, keys, accounts, launch permissions, launch templates, channels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from cdk_ami.checks.rule import Problem, rule
+from cdk_ami.limits import (
+    AMI_DESCRIPTION_MAX,
+    AMI_ID,
+    CHANNEL_NAME,
+    LAUNCH_TEMPLATE_ID,
+    LAUNCH_TEMPLATES_PER_REGION,
+    ORGANIZATION_ARN,
+    ORGANIZATIONAL_UNIT_ARN,
+    ORGANIZATIONS_MAX,
+    TARGET_ACCOUNTS_MAX,
+)
+
+_IB: Final = "https://docs.aws.amazon.com/imagebuilder/latest/APIReference/"
+_SHARING: Final = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/sharingamis-intro.html"
+_KEYS: Final = "https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html"
+
+_KEY_ARN: Final = re.compile(
+    r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]+):[0-9]{12}:(?:key/[A-Za-z0-9-]+|alias/[A-Za-z0-9/_-]+)"
+)
+_KEY_ALIAS: Final = re.compile(r"alias/[A-Za-z0-9/_-]{1,250}")
+_KEY_ID: Final = re.compile(r"mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@rule("DistributionTargets", source=f"{_IB}API_CreateDistributionConfiguration.html")
+def targets_present(regions: Sequence[str]) -> Iterator[Problem]:
+    """A distribution has at least one target."""
+    if not regions:
+        yield Problem(problem="is empty", got=list(regions), fix="name at least the Region of the build")
+
+
+@rule("AmiDescription", source=f"{_IB}API_AmiDistributionConfiguration.html")
+def ami_description(text: str) -> Iterator[Problem]:
+    """A description of an AMI has 1 to 1,024 characters."""
+    if not 1 <= len(text) <= AMI_DESCRIPTION_MAX:
+        yield Problem(
+            problem=f"has {len(text)} characters", got=text, fix=f"use 1 to {AMI_DESCRIPTION_MAX} characters, or None"
+        )
+
+
+@rule("TargetAccounts", source=f"{_IB}API_AmiDistributionConfiguration.html")
+def account_list(accounts: Sequence[str]) -> Iterator[Problem]:
+    """A list of accounts names each once, and at most 1,536."""
+    if len(accounts) > TARGET_ACCOUNTS_MAX:
+        yield Problem(
+            problem=f"names {len(accounts)} accounts",
+            got=len(accounts),
+            fix=f"keep at most {TARGET_ACCOUNTS_MAX}: share with an organization or an organizational unit instead",
+        )
+    yield from _once(accounts, "names an account twice")
+
+
+@rule("OrganizationArn", source=f"{_IB}API_LaunchPermissionConfiguration.html")
+def organizations(arns: Sequence[str]) -> Iterator[Problem]:
+    """Launch permissions name organizations by ARN, each once, and at most 25."""
+    yield from _arns(
+        arns, ORGANIZATION_ARN, "organization", "arn:aws:organizations::123456789012:organization/o-a1b2c3d4e5"
+    )
+
+
+@rule("OrganizationalUnitArn", source=f"{_IB}API_LaunchPermissionConfiguration.html")
+def organizational_units(arns: Sequence[str]) -> Iterator[Problem]:
+    """Launch permissions name organizational units by ARN, each once, and at most 25."""
+    example = "arn:aws:organizations::123456789012:ou/o-a1b2c3d4e5/ou-ab12-c3d4e5f6"
+    yield from _arns(arns, ORGANIZATIONAL_UNIT_ARN, "organizational unit", example)
+
+
+@rule("LaunchPermissionEmpty", source=f"{_IB}API_LaunchPermissionConfiguration.html")
+def permission_names_somebody(grantees: int) -> Iterator[Problem]:
+    """A launch permission names somebody."""
+    if not grantees:
+        yield Problem(
+            problem="permits nobody",
+            got=grantees,
+            fix="name accounts, organizations or organizational units, or leave it out",
+        )
+
+
+@rule("KmsKey", source=_KEYS)
+def kms_key(key: str) -> Iterator[Problem]:
+    """A key is named by ARN, alias ARN, alias or id."""
+    if not (_KEY_ARN.fullmatch(key) or _KEY_ALIAS.fullmatch(key) or _KEY_ID.fullmatch(key)):
+        yield Problem(problem="names no KMS key", got=key, fix="give a key ARN, an alias ARN, 'alias/NAME' or a key id")
+
+
+@rule("KmsKeyRegion", source="https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption.html")
+def kms_key_region(key: str, region: str) -> Iterator[Problem]:
+    """A key encrypts in its own Region only."""
+    found = _KEY_ARN.fullmatch(key)
+    if found and found["region"] != region:
+        yield Problem(
+            problem=f"is a key of {found['region']}, which cannot encrypt in {region}",
+            got=key,
+            fix=f"name a key of {region}, or an alias that exists there",
+        )
+
+
+@rule(
+    "ManagedKeyShared",
+    source="https://docs.aws.amazon.com/ebs/latest/userguide/ebs-modifying-snapshot-permissions.html",
+)
+def managed_key_shared(key: str) -> Iterator[Problem]:
+    """A snapshot under the AWS managed EBS key cannot be shared: its key policy is AWS's."""
+    if key.endswith("alias/aws/ebs"):
+        yield Problem(
+            problem="is the AWS managed EBS key, which other accounts can never use",
+            got=key,
+            fix="name a customer managed key of the target's Region",
+        )
+
+
+@rule("PublicEncrypted", source=_SHARING)
+def public_encrypted(key: str) -> Iterator[Problem]:
+    """An AMI with an encrypted snapshot cannot be public."""
+    if key:
+        yield Problem(
+            problem="encrypts an AMI that is to be public, which EC2 refuses",
+            got=key,
+            fix="drop the key and the encryption of the recipe's volumes, or public=True",
+        )
+
+
+@rule("LaunchTemplateId", source=f"{_IB}API_LaunchTemplateConfiguration.html")
+def launch_template_id(template_id: str) -> Iterator[Problem]:
+    """Distribution knows launch templates by id."""
+    if not LAUNCH_TEMPLATE_ID.fullmatch(template_id):
+        yield Problem(
+            problem="is no launch template id",
+            got=template_id,
+            fix="give the id, such as lt-0123456789abcdef0, not the name",
+        )
+
+
+@rule("LaunchTemplates", source=f"{_IB}API_Distribution.html")
+def launch_templates(template_ids: Sequence[str]) -> Iterator[Problem]:
+    """A target updates each launch template once, and at most 100."""
+    if len(template_ids) > LAUNCH_TEMPLATES_PER_REGION:
+        yield Problem(
+            problem=f"names {len(template_ids)} launch templates",
+            got=len(template_ids),
+            fix=f"keep at most {LAUNCH_TEMPLATES_PER_REGION} in a Region: let the others read the channel",
+        )
+    yield from _once(template_ids, "names a launch template twice")
+
+
+@rule("TargetAccountOf", source=f"{_IB}API_LaunchTemplateConfiguration.html")
+def among_target_accounts(account: str, accounts: Sequence[str]) -> Iterator[Problem]:
+    """What another account receives needs a copy of the AMI in that account."""
+    if account not in accounts:
+        yield Problem(
+            problem="is no target account of this Region", got=account, fix="add it to the accounts of the same target"
+        )
+
+
+@rule(
+    "ChannelName",
+    source="https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html",
+)
+def channel_name(channel: str) -> Iterator[Problem]:
+    """A channel's name is the last part of a parameter name."""
+    if not CHANNEL_NAME.fullmatch(channel):
+        yield Problem(
+            problem="is no channel name",
+            got=channel,
+            fix="use letters, digits and _.- only, such as 'latest' or 'stable'",
+        )
+
+
+@rule("ChannelsOnce", source=f"{_IB}API_SsmParameterConfiguration.html")
+def channels_once(channels: Sequence[str]) -> Iterator[Problem]:
+    """A target writes each channel once."""
+    yield from _once(channels, "names a channel twice")
+
+
+@rule("AmiId", source="https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Image.html")
+def ami_id(value: str) -> Iterator[Problem]:
+    """An AMI id is ami- and 8 or 17 hexadecimal digits."""
+    if not AMI_ID.fullmatch(value):
+        yield Problem(problem="is no AMI id", got=value, fix="give an id such as ami-0123456789abcdef0")
+
+
+def _arns(arns: Sequence[str], form: re.Pattern[str], noun: str, example: str) -> Iterator[Problem]:
+    if len(arns) > ORGANIZATIONS_MAX:
+        yield Problem(
+            problem=f"names {len(arns)} {noun}s",
+            got=len(arns),
+            fix=f"keep at most {ORGANIZATIONS_MAX}: share one level up",
+        )
+    for index, arn in enumerate(arns):
+        if not form.fullmatch(arn):
+            yield Problem(
+                problem=f"is no ARN of an {noun}", got=arn, fix=f"give one such as {example}", at=f"[{index}]"
+            )
+    yield from _once(arns, f"names an {noun} twice")
+
+
+def _once(values: Sequence[str], problem: str) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, value in enumerate(values):
+        if value in seen:
+            yield Problem(problem=problem, got=value, fix="drop one of the two", at=f"[{index}]")
+        seen.add(value)

@@ -1,0 +1,189 @@
+"""The pointer to the AMI of the day: all that a consumer of an image knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from cdk_ami.checks import distribution as rules
+from cdk_ami.checks import names
+from cdk_ami.checks.rule import is_token
+from cdk_ami.errors import Faults
+from cdk_ami.naming import ENTRY_CHANNEL, channel_parameter
+from cdk_ami.source.platform import Architecture, Platform
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_iam as iam
+    from constructs import Construct
+
+    from cdk_ami.distribution.channel_image import ChannelImage
+
+_WRITTEN: Final = "cdk-ami:channel"
+
+
+class Tracking(StrEnum):
+    """When a channel is read, which is when a new AMI reaches instances.
+
+    There is no hidden default: each ``machine_image`` says which.
+    """
+
+    AT_DEPLOY = "at-deploy"
+    """A deployment reads the channel.  The launch template holds an AMI id, a moved channel replaces instances with the
+    next deployment, and a failed deployment goes back to the AMI before."""
+
+    AT_LAUNCH = "at-launch"
+    """Each launch reads the channel (``resolve:ssm:``).  Running instances stay as they are, nothing can be rolled back,
+    and instances of one group may run different AMIs."""
+
+    PINNED = "pinned"
+    """AMI ids stand in the code.  Nothing changes unless the code does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChannel:
+    """A pointer to one AMI in each Region: the SSM parameter ``/imagebuilder/IMAGE/CHANNEL``.
+
+    A build moves the entry channel, ``latest``; promotion moves the others.  A channel may be named in any app, stack,
+    account or Region that has the parameter: its producer need not be known.
+
+    Attributes:
+        image: Name of the image, such as ``web-server``: the name of its ``GoldenImage``.
+        channel: Name of the channel.  Default: ``latest``.
+
+    Raises:
+        ConfigError: When the two make no parameter name.
+    """
+
+    image: str
+    channel: str = ENTRY_CHANNEL
+
+    def __post_init__(self) -> None:
+        faults = Faults("ImageChannel")
+        faults.check("channel", rules.channel_name(self.channel))
+        faults.check("image", names.parameter_name(channel_parameter(self.image)))
+        faults.raise_if_any()
+
+    @classmethod
+    def from_name(cls, image: str, channel: str = ENTRY_CHANNEL) -> ImageChannel:
+        """Return the channel ``channel`` of the image ``image``, which another stack or app may build.
+
+        Args:
+            image: Name of the image, such as ``web-server``.
+            channel: Name of the channel.  Default: ``latest``.
+
+        Raises:
+            ConfigError: When the two make no parameter name.
+        """
+        return cls(image, channel)
+
+    @property
+    def parameter_name(self) -> str:
+        """Name of the SSM parameter, such as ``/imagebuilder/web-server/latest``."""
+        return channel_parameter(self.image, self.channel)
+
+    @property
+    def seed_command(self) -> str:
+        """The command that creates the channel where it does not exist yet."""
+        return f"cdk-ami channels seed {self.image} {self.channel}"
+
+    def machine_image(
+        self,
+        *,
+        tracking: Tracking = Tracking.AT_DEPLOY,
+        platform: Platform = Platform.LINUX,
+        architecture: Architecture = Architecture.X86_64,
+        root_device: str | None = None,
+    ) -> ChannelImage:
+        """Return the image for anything that takes an ``ec2.IMachineImage``.
+
+        At deploy, the stack gets one parameter for the channel, of type ``AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>``.
+        While the channel does not exist, a deployment stops before anything starts; an info, ``cdk-ami::ChannelMustExist``,
+        says how to seed it, unless the same app builds the image in that Region.
+
+        Args:
+            tracking: When the channel is read.  Default: at deploy.
+            platform: Operating system of the image.  Default: Linux.
+            architecture: Processor of the image, which a fleet checks against its instance type.  Default: x86_64.
+            root_device: Name of the root device, such as ``/dev/xvda``, which a fleet needs to size or encrypt the root
+                volume anew.  Default: ``/dev/sda1`` for Windows; unknown for Linux, so volumes stay as the AMI has them.
+
+        Raises:
+            ConfigError: When ``tracking`` is pinned, which needs ids.
+        """
+        from cdk_ami.distribution.channel_image import DeployedImage, LaunchedImage  # noqa: PLC0415 - needs the CDK
+
+        if tracking is Tracking.PINNED:
+            faults = Faults(f"ImageChannel({self.parameter_name})")
+            faults.add("tracking", "names no AMI to pin", got=str(tracking), fix="call pinned({'REGION': 'ami-...'})")
+            faults.raise_if_any()
+        kind = DeployedImage if tracking is Tracking.AT_DEPLOY else LaunchedImage
+        return kind(self, platform=platform, architecture=architecture, root_device=root_device)
+
+    def pinned(
+        self,
+        ami_ids: Mapping[str, str],
+        *,
+        platform: Platform = Platform.LINUX,
+        architecture: Architecture = Architecture.X86_64,
+        root_device: str | None = None,
+    ) -> ChannelImage:
+        """Return the image held at known AMIs, whatever the channel says: for servers with state.
+
+        Args:
+            ami_ids: AMI id by Region code, such as ``{"eu-west-1": "ami-0123456789abcdef0"}``, at least one.
+            platform: Operating system of the image.  Default: Linux.
+            architecture: Processor of the image.  Default: x86_64.
+            root_device: Name of the root device, see ``machine_image``.
+
+        Raises:
+            ConfigError: When a Region or an AMI id is none, or there is not any.
+        """
+        from cdk_ami.distribution.channel_image import PinnedImage  # noqa: PLC0415 - needs the CDK
+
+        faults = Faults(f"ImageChannel({self.parameter_name})")
+        if not ami_ids:
+            faults.add("ami_ids", "is empty", got={}, fix="give the AMI id of each Region, by its code")
+        for region, ami_id in ami_ids.items():
+            faults.check(f"ami_ids[{region!r}]", names.region(region))
+            faults.check(f"ami_ids[{region!r}]", rules.ami_id(ami_id))
+        faults.raise_if_any()
+        return PinnedImage(
+            self, ami_ids=dict(ami_ids), platform=platform, architecture=architecture, root_device=root_device
+        )
+
+    def grant_read(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let ``grantee`` read the channel in its stack's account and Region.
+
+        Who launches needs this where the channel is read at launch; where it is read at deploy, who deploys needs it.
+
+        Args:
+            grantee: Who is to read.
+        """
+        from aws_cdk import Aws  # noqa: PLC0415 - the channel itself is plain data
+        from aws_cdk import aws_iam as iam  # noqa: PLC0415 - same
+
+        parameter = f"arn:{Aws.PARTITION}:ssm:{Aws.REGION}:{Aws.ACCOUNT_ID}:parameter{self.parameter_name}"
+        return iam.Grant.add_to_principal(
+            grantee=grantee, actions=["ssm:GetParameter", "ssm:GetParameters"], resource_arns=[parameter]
+        )
+
+
+def announce(scope: Construct, written: Iterable[tuple[str, str]]) -> None:
+    """Note in the app of ``scope`` that builds write these parameters: pairs of Region and name."""
+    scope.node.root.node.add_metadata(_WRITTEN, [f"{region}:{name}" for region, name in written])
+
+
+def is_announced(scope: Construct, region: str, name: str) -> bool:
+    """Tell whether a distribution of the same app, made before, writes the parameter ``name`` in ``region``.
+
+    A Region that is not known yet matches every Region.
+    """
+    suffix = f":{name}"
+    return any(
+        line == f"{region}{suffix}" or (line.endswith(suffix) and (is_token(region) or is_token(line)))
+        for entry in scope.node.root.node.metadata
+        if entry.type == _WRITTEN
+        for line in entry.data
+    )

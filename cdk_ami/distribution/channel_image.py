@@ -1,0 +1,166 @@
+"""A channel as a machine image, in the three ways of reading it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import jsii
+from aws_cdk import Annotations, CfnMapping, CfnParameter, Fn, Stack
+from aws_cdk import aws_ec2 as ec2
+from constructs import Construct, IConstruct
+
+from cdk_ami.checks.rule import is_token
+from cdk_ami.distribution.channel import ImageChannel, Tracking, is_announced
+from cdk_ami.errors import Faults
+from cdk_ami.source.platform import Architecture, Platform
+
+_WINDOWS_ROOT = "/dev/sda1"
+
+
+@jsii.implements(ec2.IMachineImage)
+class ChannelImage(ABC):
+    """The AMI of a channel, for anything that takes an ``ec2.IMachineImage``.
+
+    Made by ``ImageChannel.machine_image`` and ``ImageChannel.pinned``.
+
+    Attributes:
+        channel: The channel.
+        tracking: When the channel is read.
+        platform: Operating system of the image.
+        architecture: Processor of the image.
+        root_device: Name of the root device, None where it is not known.
+    """
+
+    tracking: Tracking
+
+    def __init__(
+        self, channel: ImageChannel, *, platform: Platform, architecture: Architecture, root_device: str | None
+    ) -> None:
+        self.channel = channel
+        self.platform = platform
+        self.architecture = architecture
+        self.root_device = root_device or (_WINDOWS_ROOT if platform is Platform.WINDOWS else None)
+
+    @abstractmethod
+    def image_id(self, scope: IConstruct) -> str:
+        """Return what stands for the AMI in the stack of ``scope``."""
+
+    def get_image(self, scope: Construct) -> ec2.MachineImageConfig:
+        """Return the image as the CDK's own constructs want it.
+
+        Args:
+            scope: Any construct of the stack that uses the image.
+        """
+        windows = self.platform is Platform.WINDOWS
+        return ec2.MachineImageConfig(
+            image_id=self.image_id(scope),
+            os_type=ec2.OperatingSystemType.WINDOWS if windows else ec2.OperatingSystemType.LINUX,
+            user_data=ec2.UserData.for_windows() if windows else ec2.UserData.for_linux(),
+        )
+
+
+class DeployedImage(ChannelImage):
+    """Reads the channel when the stack is deployed, once for all users of the stack."""
+
+    tracking = Tracking.AT_DEPLOY
+
+    def image_id(self, scope: IConstruct) -> str:
+        """Return the value of the stack's parameter for the channel."""
+        stack = Stack.of(scope)
+        logical_id = _logical_id("Channel", self.channel.parameter_name)
+        parameter = stack.node.try_find_child(logical_id)
+        if not isinstance(parameter, CfnParameter):
+            parameter = self._parameter(stack, logical_id)
+        return parameter.value_as_string
+
+    def _parameter(self, stack: Stack, logical_id: str) -> CfnParameter:
+        name, seed = self.channel.parameter_name, self.channel.seed_command
+        parameter = CfnParameter(
+            stack,
+            logical_id,
+            type="AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>",
+            default=name,
+            description=(
+                f"The AMI that the channel {name} names when the stack is deployed. "
+                f"If it cannot be fetched, build the image first or run: {seed}"
+            ),
+        )
+        if not is_announced(stack, stack.region, name):
+            Annotations.of(stack).add_info_v2(
+                "cdk-ami::ChannelMustExist",
+                f"the deployment reads {name} and stops with 'Unable to fetch parameters [{name}]' before anything starts "
+                f"while it does not exist; build the image into this Region and account first, or run: {seed}",
+            )
+        return parameter
+
+
+class LaunchedImage(ChannelImage):
+    """Leaves the channel to be read at each launch."""
+
+    tracking = Tracking.AT_LAUNCH
+
+    def image_id(self, scope: IConstruct) -> str:  # noqa: ARG002 - the other ways need the scope
+        """Return the reference that EC2 resolves.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/create-launch-template.html#use-an-ssm-parameter-instead-of-an-ami-id
+        """
+        return f"resolve:ssm:{self.channel.parameter_name}"
+
+
+class PinnedImage(ChannelImage):
+    """Holds AMI ids, by Region."""
+
+    tracking = Tracking.PINNED
+
+    def __init__(
+        self,
+        channel: ImageChannel,
+        *,
+        ami_ids: Mapping[str, str],
+        platform: Platform,
+        architecture: Architecture,
+        root_device: str | None,
+    ) -> None:
+        super().__init__(channel, platform=platform, architecture=architecture, root_device=root_device)
+        self.ami_ids = dict(ami_ids)
+
+    def image_id(self, scope: IConstruct) -> str:
+        """Return the id of the stack's Region; a Region that only the deployment knows is looked up in a mapping.
+
+        Raises:
+            ConfigError: When no id is pinned for the stack's Region.
+        """
+        stack = Stack.of(scope)
+        region = stack.region
+        if is_token(region):
+            return self._looked_up(stack)
+        if region not in self.ami_ids:
+            faults = Faults(scope)
+            faults.add(
+                "image",
+                f"is pinned in other Regions than {region}",
+                got=sorted(self.ami_ids),
+                fix=f"add the AMI id of {region} to pinned()",
+            )
+            faults.raise_if_any()
+        return self.ami_ids[region]
+
+    def _looked_up(self, stack: Stack) -> str:
+        rows = {region: {"Ami": ami_id} for region, ami_id in sorted(self.ami_ids.items())}
+        logical_id = _logical_id("Pinned", self.channel.parameter_name + repr(rows))
+        if stack.node.try_find_child(logical_id) is None:
+            CfnMapping(stack, logical_id, mapping=rows)
+        return Fn.find_in_map(logical_id, stack.region, "Ami")
+
+
+def _logical_id(kind: str, identity: str) -> str:
+    """Return an id that people can read and that no other ``identity`` has: ``ChannelWebServerLatest1A2B3C4D``.
+
+    The name of the channel is the parameter's identity, so that it stands in the id is no accident.
+    """
+    words = re.findall(r"[A-Za-z0-9]+", identity.removeprefix("/imagebuilder/"))
+    readable = "".join(word[0].upper() + word[1:] for word in words)[:80]
+    return f"{kind}{readable}{hashlib.sha256(identity.encode()).hexdigest()[:8].upper()}"
