@@ -1,0 +1,1 @@
+"""What is baked into an image: component documents and volumes."""

@@ -1,0 +1,1 @@
+"""Where an image starts: public AMIs, custom ones, Marketplace products, other golden images."""

@@ -1,7 +1,7 @@
 """The public AMIs that a build commonly starts from, as data: no CDK, no AWS call.
 
-Each vendor publishes the id of its newest AMI in a public SSM parameter of every Region.  A recipe names the parameter, so
-the id is looked up when a build starts, in the build's Region.
+Each vendor publishes the id of its newest AMI in a public SSM parameter of every Region.  A recipe names the parameter,
+so the id is looked up when a build starts, in the build's Region.
 
 Sources, read on 2026-11-22:
 https://docs.aws.amazon.com/linux/al2023/ug/ec2.html (Amazon Linux 2023),
@@ -138,7 +138,7 @@ def _ubuntu(
         platform=Platform.LINUX,
         architecture=architecture,
         parameter=f"/aws/service/canonical/ubuntu/server{kind}/{version}/stable/current/{word}/hvm/{volume}/ami-id",
-        ami_name=f"{product}/{folder}/ubuntu-{codename}-{version}-{word}-{'minimal' if minimal else 'server'}-{{stamp}}",
+        ami_name=f"{product}/{folder}/ubuntu-{codename}-{version}-{word}{kind or '-server'}-{{stamp}}",
         description=f"Canonical, Ubuntu, {version} LTS, {word} {codename} image build on {{stamp}}",
         owner=UBUNTU_OWNER,
         root_device="/dev/sda1",
@@ -190,6 +190,17 @@ def _windows_server(version: str, support_ends: str, *, core: bool) -> PublicIma
     )
 
 
+def _managed_name(image: PublicImage) -> str:
+    processor = "x86" if image.architecture is Architecture.X86_64 else "arm64"
+    match image.family:
+        case "ubuntu":
+            return f"ubuntu-server-{image.version.partition('.')[0]}-lts-{processor}"
+        case "windows-server":
+            return f"windows-server-{image.version}-english-{image.variant or 'full'}-base-{processor}"
+        case _:
+            return f"{image.family}-{image.version}-{processor}"
+
+
 # Standard maintenance.  https://ubuntu.com/about/release-cycle; a month stands as its last day.
 _UBUNTU: Final = (
     ("22.04", "jammy", "ebs-gp2", "2027-04-30"),
@@ -214,6 +225,12 @@ PUBLIC_IMAGES: Final[tuple[PublicImage, ...]] = (
     *(_windows_server(version, ends, core=core) for version, ends in _WINDOWS for core in (False, True)),
 )
 """Every public AMI of the catalogue, by product, release, variant, processor."""
+
+MANAGED_IMAGES: Final[dict[str, PublicImage]] = {
+    _managed_name(image): image for image in PUBLIC_IMAGES if image.variant in {"", "core"} and image.family != "debian"
+}
+"""The public AMI behind each image that Image Builder manages, by the managed image's name.
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/what-is-image-builder.html"""
 
 BY_PARAMETER: Final[dict[str, PublicImage]] = {image.parameter: image for image in PUBLIC_IMAGES}
 """The public AMI of each public parameter."""

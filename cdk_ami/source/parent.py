@@ -1,0 +1,105 @@
+"""The parent image of a recipe, in the forms that a recipe knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cdk_ami.errors import Faults
+from cdk_ami.source.platform import Architecture
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed:
+    """A parent image that reads the same in every stack.
+
+    Attributes:
+        parent_image: The recipe's ``ParentImage``.
+        parameter: The parameter that it names, or None.
+    """
+
+    parent_image: str
+    parameter: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Managed:
+    """An image that AWS manages in every Region.
+
+    Attributes:
+        name: Normalized name, such as ``amazon-linux-2023-x86``.
+        version: Version, ``x.x.x`` for the newest.
+    """
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """The newest AMI of trusted owners, found when the template is built.
+
+    Attributes:
+        name: Name of the AMI, with ``*`` for what varies.
+        owners: Accounts or aliases whose AMIs are trusted.
+        architecture: Processor.
+    """
+
+    name: str
+    owners: tuple[str, ...]
+    architecture: Architecture
+
+
+Parent = Fixed | Managed | Lookup
+
+
+def parent_image(parent: Parent, scope: Construct) -> str:
+    """Return the ``ParentImage`` of a recipe in ``scope``.
+
+    Raises:
+        ConfigError: When the AMI must be looked up and the stack names no account or Region.
+    """
+    match parent:
+        case Fixed(parent_image=text):
+            return text
+        case Managed(name=name, version=version):
+            from aws_cdk import Aws  # noqa: PLC0415 - only stacks that use one need it
+
+            return f"arn:{Aws.PARTITION}:imagebuilder:{Aws.REGION}:aws:image/{name}/{version}"
+        case Lookup():
+            return _look_up(scope, parent)
+
+
+def _look_up(scope: Construct, wanted: Lookup) -> str:
+    from aws_cdk import ContextProvider, Stack, Token  # noqa: PLC0415 - as above
+
+    stack = Stack.of(scope)
+    faults = Faults(scope)
+    for prop, value in (("account", stack.account), ("region", stack.region)):
+        if Token.is_unresolved(value):
+            faults.add(
+                "source",
+                f"is looked up, but the stack names no {prop}",
+                got=wanted.name,
+                fix=f"give the stack env=Environment({prop}=...), or start from an SSM parameter",
+            )
+    faults.raise_if_any()
+    found = ContextProvider.get_value(
+        scope,
+        provider="ami",
+        # Stands in the first template, before the command line has looked the AMI up.
+        dummy_value="ami-1234",
+        props={
+            "owners": list(wanted.owners),
+            "filters": {
+                "name": [wanted.name],
+                "architecture": [wanted.architecture.value],
+                "state": ["available"],
+                "image-type": ["machine"],
+            },
+        },
+    )
+    return str(found.value)
