@@ -177,6 +177,9 @@ def _located(component: str, folder: Path) -> str:
 def _check(settings: Settings, faults: Faults) -> None:
     """Find what the schema cannot: faults between keys."""
     image = settings.image
+    faults.check("image.region", names.region(image.region))
+    for index, region in enumerate(image.copy_to):
+        faults.check(f"image.copy_to[{index}]", names.region(region))
     for region in sorted({region for region in image.regions if image.regions.count(region) > 1}):
         faults.add("image.copy_to", "names a Region twice", got=region, fix="name the building Region in region alone")
     seen: set[tuple[str, str]] = set()
@@ -192,6 +195,8 @@ def _check(settings: Settings, faults: Faults) -> None:
                 got=fleet.region,
                 fix=f"add {fleet.region!r} to image.copy_to",
             )
+        for position, zone in enumerate(fleet.zones):
+            faults.check(f"{at}.zones[{position}]", names.zone_of_region(zone, fleet.region))
         if bool(fleet.vpc_id) != bool(fleet.subnets):
             faults.add(f"{at}.subnets", "and vpc_id need each other", got=fleet.subnets, fix="give both, or neither")
         elif fleet.vpc_id and set(fleet.subnets) != set(fleet.zones):

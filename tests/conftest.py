@@ -20,7 +20,7 @@ os.environ.pop("AWS_PROFILE", None)
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
+def pytest_runtest_setup() -> None:
     """Let sockets reach 127.0.0.1 only."""
     import pytest_socket  # noqa: PLC0415 - a plugin's own module, after the plugin is loaded
 

@@ -118,6 +118,6 @@ def test_each_key_of_the_settings_is_described_in_the_reference() -> None:
     reference = (ROOT / "docs/reference/settings.md").read_text()
     example = tomllib.loads((ROOT / "cdk-ami.toml").read_text())
 
-    assert {f"`{key}`" for key in [*example["image"], *example["fleet"][0]]} <= set(
+    assert {f"`{key}`" for key in [*example["image"], *example["fleet"][0]]} <= {
         word for word in reference.replace("|", " ").split() if word.startswith("`")
-    )
+    }

@@ -55,7 +55,7 @@ def list_channels(image: str | None, regions: tuple[str, ...], as_json: bool) ->
 @click.option("--ami", help="AMI to point at; left out, the AMI of the entry channel of each Region.")
 @region_option
 def seed(image: str, channel: str, ami: str | None, regions: tuple[str, ...]) -> None:
-    r"""Create CHANNEL of IMAGE where it does not exist yet.
+    """Create CHANNEL of IMAGE where it does not exist yet.
 
     A fleet cannot be deployed before its channel exists.  The entry channel, latest, is written by the first build;
     another one is created by the first promotion, or by this command.  A channel that exists is never moved.

@@ -13,7 +13,7 @@ from cdk_ami.cli.output import plain_errors, print_json, print_table, report_fai
 @region_option
 @json_option
 def images(image: str | None, regions: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
-    r"""List the AMIs of IMAGE in each Region, and the instances that run them.
+    """List the AMIs of IMAGE in each Region, and the instances that run them.
 
     Reads only: ec2:DescribeImages, ec2:DescribeInstances, ssm:GetParametersByPath.
 

@@ -14,7 +14,7 @@ from cdk_ami.cli.output import plain_errors, print_json, print_table, report_fai
 @json_option
 @click.option("--remove", is_flag=True, help="Remove what is listed and in no use.  Final: there is no way back.")
 def leftovers(image: str | None, regions: tuple[str, ...], as_json: bool, remove: bool) -> None:  # noqa: FBT001 - flags of the command line
-    r"""List what IMAGE leaves behind when its stacks are gone: channels, image resources, AMIs and their snapshots.
+    """List what IMAGE leaves behind when its stacks are gone: channels, image resources, AMIs and their snapshots.
 
     A stack that is destroyed keeps them on purpose: instances elsewhere may run them.  Without --remove nothing is
     changed.  With it, all that no instance of this account runs is removed, channels first, snapshots last.

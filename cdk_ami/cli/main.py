@@ -43,7 +43,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("cdk-ami"), prog_name="cdk-ami")
 def main() -> None:
-    r"""Golden AMIs as code.
+    """Golden AMIs as code.
 
     Commands find the image and its Regions in cdk-ami.toml of the working directory, unless options name them.
     Credentials come from the places the AWS SDK looks in: AWS_PROFILE, the environment, a role.
