@@ -200,5 +200,5 @@ def live_stacks(project: Project, region: str) -> list[str]:
         stack["StackName"]
         for page in pages
         for stack in page["StackSummaries"]
-        if stack["StackStatus"] not in {"DELETE_COMPLETE", "REVIEW_IN_PROGRESS"}
+        if stack["StackStatus"] != "DELETE_COMPLETE"
     ]
