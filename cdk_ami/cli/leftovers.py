@@ -28,14 +28,19 @@ def leftovers(image: str | None, regions: tuple[str, ...], as_json: bool, remove
       cdk-ami leftovers                  what remains, in every Region of cdk-ami.toml
       cdk-ami leftovers web --remove     and away with it
     """
-    from cdk_ami.runtime.leftovers import find_leftovers, remove_leftovers  # noqa: PLC0415 - boto3 costs 0.2 s
+    from cdk_ami.runtime.leftovers import (  # noqa: PLC0415 - boto3 costs 0.2 s
+        find_leftovers,
+        keep_lineage,
+        remove_leftovers,
+    )
     from cdk_ami.runtime.regions import ask, clients_of  # noqa: PLC0415 - same
 
     name = image_or_default(image)
     clients = clients_of(regions_or_default(regions))
     with plain_errors():
         answers = ask(clients, lambda region: find_leftovers(region, name))
-    found = [left for region in answers.found.values() for left in region]
+    by_region = keep_lineage(answers.found)
+    found = [left for region in by_region.values() for left in region]
     if as_json and not remove:
         print_json({"image": name, "leftovers": found, "failed": dict(answers.failed)})
     elif not found:
@@ -52,7 +57,7 @@ def leftovers(image: str | None, regions: tuple[str, ...], as_json: bool, remove
         removed = []
         for region in clients:
             with plain_errors():
-                for left in remove_leftovers(region, answers.found.get(region.region, ())):
+                for left in remove_leftovers(region, by_region.get(region.region, ())):
                     removed.append(left)
                     if not as_json:
                         click.echo(f"{left.region}: removed {left.kind} {left.name}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -28,7 +28,7 @@ class Leftover:
         region: Region.
         kind: ``channel``, ``image`` (an Image Builder image resource), ``ami`` or ``snapshot``.
         name: Parameter name, ARN or id.
-        about: Version, AMI or other words that help to decide.
+        about: What it belongs to: of a channel and a snapshot the AMI, of the others version and build.
         used_by: Instances that run it; something in use is never removed.
     """
 
@@ -50,7 +50,8 @@ def find_leftovers(clients: RegionClients, image: str) -> tuple[Leftover, ...]:
         for name, held in holdings.channels.items():
             yield Leftover(region=clients.region, kind="channel", name=name, about=held, used_by=_users(users, held))
         for arn in _image_resources(clients.imagebuilder, image):
-            yield Leftover(region=clients.region, kind="image", name=arn, about=arn.partition(":image/")[2])
+            version = arn.partition(":image/")[2].partition("/")[2]
+            yield Leftover(region=clients.region, kind="image", name=arn, about=version)
         for ami in holdings.amis:
             used = _users(users, ami.image_id)
             yield Leftover(region=clients.region, kind="ami", name=ami.image_id, about=ami.version, used_by=used)
@@ -58,6 +59,19 @@ def find_leftovers(clients: RegionClients, image: str) -> tuple[Leftover, ...]:
                 yield Leftover(region=clients.region, kind="snapshot", name=snapshot, about=ami.image_id, used_by=used)
 
     return tuple(sorted(found(), key=lambda left: (_KINDS.index(left.kind), left.name)))
+
+
+def keep_lineage(found: Mapping[str, Sequence[Leftover]]) -> dict[str, tuple[Leftover, ...]]:
+    """Mark the image resources whose AMIs are in use in any Region: they alone know where such an AMI came from."""
+    users: dict[str, set[str]] = {}
+    for left in (left for leftovers in found.values() for left in leftovers):
+        if left.kind == "ami":
+            users.setdefault(left.about, set()).update(left.used_by)
+
+    def marked(left: Leftover) -> Leftover:
+        return replace(left, used_by=tuple(sorted(users.get(left.about, ())))) if left.kind == "image" else left
+
+    return {region: tuple(marked(left) for left in leftovers) for region, leftovers in found.items()}
 
 
 def remove_leftovers(clients: RegionClients, leftovers: Sequence[Leftover]) -> Iterator[Leftover]:

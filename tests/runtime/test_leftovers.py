@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cdk_ami.runtime.leftovers import find_leftovers, remove_leftovers
+from cdk_ami.runtime.leftovers import Leftover, find_leftovers, keep_lineage, remove_leftovers
 from cdk_ami.runtime.regions import RegionClients
 from tests.support.amis import make_ami, point
 
@@ -91,3 +91,17 @@ def test_a_removal_that_breaks_off_goes_on_where_it_stopped(clients: OfRegion, c
     assert removed == list(found)
     assert find_leftovers(here, "web") == ()
     assert here.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"] == []
+
+
+def test_the_image_resource_of_an_ami_in_use_elsewhere_is_kept() -> None:
+    def left(region: str, kind: str, about: str, *used_by: str) -> Leftover:
+        return Leftover(region=region, kind=kind, name=f"{kind} {about}", about=about, used_by=used_by)
+
+    marked = keep_lineage(
+        {
+            "us-east-1": [left("us-east-1", "image", "1.0.0/1"), left("us-east-1", "image", "1.0.1/1")],
+            "eu-west-1": [left("eu-west-1", "ami", "1.0.0/1", "i-1"), left("eu-west-1", "ami", "1.0.1/1")],
+        }
+    )
+
+    assert [(found.about, found.used_by) for found in marked["us-east-1"]] == [("1.0.0/1", ("i-1",)), ("1.0.1/1", ())]
