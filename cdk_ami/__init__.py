@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from cdk_ami.build.golden_image import GoldenImage as GoldenImage
     from cdk_ami.build.schedule import BuildSchedule as BuildSchedule
     from cdk_ami.build.trigger import BuildTrigger as BuildTrigger
-    from cdk_ami.distribution.channel import ChannelImage as ChannelImage
     from cdk_ami.distribution.channel import ImageChannel as ImageChannel
     from cdk_ami.distribution.channel import Tracking as Tracking
+    from cdk_ami.distribution.channel_image import ChannelImage as ChannelImage
     from cdk_ami.distribution.distribution import Distribution as Distribution
     from cdk_ami.distribution.launch_permission import LaunchPermission as LaunchPermission
     from cdk_ami.distribution.target import Target as Target
@@ -34,7 +34,7 @@ _HOMES = {
     "BuildEnvironment": "build.environment",
     "BuildSchedule": "build.schedule",
     "BuildTrigger": "build.trigger",
-    "ChannelImage": "distribution.channel",
+    "ChannelImage": "distribution.channel_image",
     "Component": "recipe.component",
     "ConfigError": "errors",
     "Distribution": "distribution.distribution",

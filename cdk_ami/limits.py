@@ -141,3 +141,26 @@ TIME_ZONE: Final = re.compile(r"[a-zA-Z0-9]{2,}(?:/[a-zA-Z0-9\-_+]+)*")
 
 WORKING_DIRECTORY_MAX: Final = 1_024
 """Longest working directory of a recipe.  IB API_CreateImageRecipe.html"""
+
+HEALTHY_PERCENT_MIN: Final = (0, 100)
+"""Least share of a group that stays healthy while instances are replaced.
+https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_InstanceMaintenancePolicy.html"""
+
+HEALTHY_PERCENT_MAX: Final = (100, 200)
+"""Largest share of a group that exists while instances are replaced.
+https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_InstanceMaintenancePolicy.html"""
+
+HEALTHY_PERCENT_SPAN: Final = 100
+"""Most that lies between the two.
+https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_InstanceMaintenancePolicy.html"""
+
+USER_DATA_MAX_BYTES: Final = 16_384
+"""User data of an instance before its encoding.
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html"""
+
+DOCUMENT_MAX_CHARS: Final = 64_000
+"""Longest component document, inline or in S3, by default.  IB API_CreateComponent.html#request-uri"""
+
+VARIABLE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{3,128}")
+"""Name of a parameter or constant of a component document.
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-user-defined-variables.html"""

@@ -1,0 +1,1 @@
+"""Where a golden image goes, and the pointers that lead to it."""

@@ -34,8 +34,8 @@ class Tracking(StrEnum):
     next deployment, and a failed deployment goes back to the AMI before."""
 
     AT_LAUNCH = "at-launch"
-    """Each launch reads the channel (``resolve:ssm:``).  Running instances stay as they are, nothing can be rolled back,
-    and instances of one group may run different AMIs."""
+    """Each launch reads the channel (``resolve:ssm:``).  Running instances stay as they are, nothing can be rolled
+    back, and instances of one group may run different AMIs."""
 
     PINNED = "pinned"
     """AMI ids stand in the code.  Nothing changes unless the code does."""
@@ -98,16 +98,18 @@ class ImageChannel:
     ) -> ChannelImage:
         """Return the image for anything that takes an ``ec2.IMachineImage``.
 
-        At deploy, the stack gets one parameter for the channel, of type ``AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>``.
-        While the channel does not exist, a deployment stops before anything starts; an info, ``cdk-ami::ChannelMustExist``,
-        says how to seed it, unless the same app builds the image in that Region.
+        At deploy, the stack gets one parameter for the channel, of type
+        ``AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>``. While the channel does not exist, a deployment stops
+        before anything starts; an info, ``cdk-ami::ChannelMustExist``, says how to seed it, unless the same app
+        builds the image in that Region.
 
         Args:
             tracking: When the channel is read.  Default: at deploy.
             platform: Operating system of the image.  Default: Linux.
             architecture: Processor of the image, which a fleet checks against its instance type.  Default: x86_64.
             root_device: Name of the root device, such as ``/dev/xvda``, which a fleet needs to size or encrypt the root
-                volume anew.  Default: ``/dev/sda1`` for Windows; unknown for Linux, so volumes stay as the AMI has them.
+                volume anew.  Default: ``/dev/sda1`` for Windows; unknown for Linux, so volumes stay as the AMI has
+                them.
 
         Raises:
             ConfigError: When ``tracking`` is pinned, which needs ids.

@@ -48,6 +48,15 @@ class ChannelImage(ABC):
     def image_id(self, scope: IConstruct) -> str:
         """Return what stands for the AMI in the stack of ``scope``."""
 
+    def find_faults(self, faults: Faults, *, scope: IConstruct, prop: str = "image") -> None:  # noqa: B027 - no faults
+        """Record in ``faults`` why the stack of ``scope`` cannot use the image; most always can.
+
+        Args:
+            faults: The call's faults.
+            scope: Any construct of the stack that is to use the image.
+            prop: Name of the property that holds the image.
+        """
+
     def get_image(self, scope: Construct) -> ec2.MachineImageConfig:
         """Return the image as the CDK's own constructs want it.
 
@@ -91,8 +100,9 @@ class DeployedImage(ChannelImage):
         if not is_announced(stack, stack.region, name):
             Annotations.of(stack).add_info_v2(
                 "cdk-ami::ChannelMustExist",
-                f"the deployment reads {name} and stops with 'Unable to fetch parameters [{name}]' before anything starts "
-                f"while it does not exist; build the image into this Region and account first, or run: {seed}",
+                f"the deployment reads {name}; while that does not exist it stops before anything starts, "
+                f"with 'Unable to fetch parameters [{name}]'; "
+                f"build the image into this Region and account first, or run: {seed}",
             )
         return parameter
 
@@ -127,26 +137,28 @@ class PinnedImage(ChannelImage):
         super().__init__(channel, platform=platform, architecture=architecture, root_device=root_device)
         self.ami_ids = dict(ami_ids)
 
+    def find_faults(self, faults: Faults, *, scope: IConstruct, prop: str = "image") -> None:
+        """Record in ``faults`` that no id is pinned for the stack's Region."""
+        region = Stack.of(scope).region
+        if not is_token(region) and region not in self.ami_ids:
+            faults.add(
+                prop,
+                f"is pinned in other Regions than {region}",
+                got=sorted(self.ami_ids),
+                fix=f"add the AMI id of {region} to pinned()",
+            )
+
     def image_id(self, scope: IConstruct) -> str:
         """Return the id of the stack's Region; a Region that only the deployment knows is looked up in a mapping.
 
         Raises:
             ConfigError: When no id is pinned for the stack's Region.
         """
+        faults = Faults(scope)
+        self.find_faults(faults, scope=scope)
+        faults.raise_if_any()
         stack = Stack.of(scope)
-        region = stack.region
-        if is_token(region):
-            return self._looked_up(stack)
-        if region not in self.ami_ids:
-            faults = Faults(scope)
-            faults.add(
-                "image",
-                f"is pinned in other Regions than {region}",
-                got=sorted(self.ami_ids),
-                fix=f"add the AMI id of {region} to pinned()",
-            )
-            faults.raise_if_any()
-        return self.ami_ids[region]
+        return self._looked_up(stack) if is_token(stack.region) else self.ami_ids[stack.region]
 
     def _looked_up(self, stack: Stack) -> str:
         rows = {region: {"Ami": ami_id} for region, ami_id in sorted(self.ami_ids.items())}

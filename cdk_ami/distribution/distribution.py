@@ -68,7 +68,7 @@ class Distribution:
 
     @property
     def accounts(self) -> tuple[str, ...]:
-        """The accounts that receive copies in any Region, each once, in the order given; the build's own not included."""
+        """The accounts that receive copies in any Region, each once, in the order given; never the build's own."""
         return tuple(dict.fromkeys(account for target in self.targets for account in target.accounts))
 
     def covers(self, region: str, *, account: str | None = None) -> bool:
@@ -155,22 +155,18 @@ class Distribution:
         keyless = [target.region for target in self.targets if target.is_shared and target.kms_key is None]
         found: list[tuple[str, str]] = []
         if public:
-            found.append(
-                (
-                    "cdk-ami::PublicImage",
-                    f"every AWS account may launch the AMIs in {', '.join(public)}; drop public=True unless that is the "
-                    "aim, and bake no secret",
-                )
+            message = (
+                f"every AWS account may launch the AMIs in {', '.join(public)}; "
+                "drop public=True unless that is the aim, and bake no secret"
             )
+            found.append(("cdk-ami::PublicImage", message))
         if keyless:
-            found.append(
-                (
-                    "cdk-ami::SharedWithoutKey",
-                    f"other accounts are to use the AMIs in {', '.join(keyless)}, and snapshots under the default EBS key "
-                    "cannot be shared: name a customer managed kms_key in each target, unless the recipe's volumes are "
-                    "unencrypted or have a shared key of that Region",
-                )
+            message = (
+                f"other accounts are to use the AMIs in {', '.join(keyless)}, and snapshots under the default EBS key "
+                "cannot be shared; name a customer managed kms_key in each of these targets, unless the recipe's volumes "
+                "are unencrypted or have a shared key of that Region"
             )
+            found.append(("cdk-ami::SharedWithoutKey", message))
         return tuple(found)
 
     def _distribution(

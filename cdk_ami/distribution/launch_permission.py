@@ -15,8 +15,8 @@ class LaunchPermission:
     """Accounts that may launch the AMI where it is, without owning a copy.
 
     Sharing costs nothing and reaches new accounts of an organization by itself, so it is the better choice wherever the
-    AMI does not have to outlive its owner.  An encrypted AMI is of use to others only under a customer managed key whose
-    policy lets them in; an account that only shares receives no channel parameter.
+    AMI does not have to outlive its owner.  An encrypted AMI is of use to others only under a customer managed key
+    whose policy lets them in; an account that only shares receives no channel parameter.
 
     https://docs.aws.amazon.com/imagebuilder/latest/APIReference/API_LaunchPermissionConfiguration.html
 

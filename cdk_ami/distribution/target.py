@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 class LaunchTemplateUpdate:
     """A launch template that gets a new version with each new AMI, written by the service.
 
-    The service writes versions behind the back of the stack that owns the launch template, and the two disagree from then
-    on.  Name only launch templates that no stack changes; fleets of this library read a channel instead.
+    The service writes versions behind the back of the stack that owns the launch template, and the two disagree from
+    then on.  Name only launch templates that no stack changes; fleets of this library read a channel instead.
 
     https://docs.aws.amazon.com/imagebuilder/latest/APIReference/API_LaunchTemplateConfiguration.html
 
     Attributes:
         launch_template_id: Id, such as ``lt-0123456789abcdef0``.  The service takes no names.
-        set_default_version: Whether the new version becomes the default one.  Required, because the service's own default
-            is true and moves everyone who launches ``$Default``.
+        set_default_version: Whether the new version becomes the default one.  Required, because the service's own
+            default is true and moves everyone who launches ``$Default``.
         account: Account that owns the launch template, one of the target's accounts.  Default: the build's account.
     """
 

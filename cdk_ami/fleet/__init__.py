@@ -1,0 +1,1 @@
+"""How a golden image is launched: groups over zones, and single servers in zones."""

@@ -1,0 +1,308 @@
+"""A group of servers that all run one golden image, balanced over zones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import jsii
+from aws_cdk import (
+    Annotations,
+    CfnAutoScalingInstanceRefresh,
+    CfnAutoScalingInstanceRefreshPreferences,
+    CfnAutoScalingScheduledAction,
+    CfnUpdatePolicy,
+    Duration,
+    Stack,
+    Token,
+)
+from aws_cdk import aws_autoscaling as autoscaling
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from cdk_ami.checks import fleet as rules
+from cdk_ami.checks.rule import is_token
+from cdk_ami.errors import Faults
+from cdk_ami.fleet.launch_template import Launch, render_launch
+from cdk_ami.fleet.placement import place
+from cdk_ami.fleet.zones import find_zone_faults, spread
+
+if TYPE_CHECKING:
+    from cdk_ami.recipe.volume import Volume
+
+_EVENTS = (
+    "autoscaling:EC2_INSTANCE_LAUNCH",
+    "autoscaling:EC2_INSTANCE_LAUNCH_ERROR",
+    "autoscaling:EC2_INSTANCE_TERMINATE",
+    "autoscaling:EC2_INSTANCE_TERMINATE_ERROR",
+)
+
+
+class ZoneBalance(StrEnum):
+    """What a group does when a zone cannot launch.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-availability-zone-balanced.html
+    """
+
+    BEST_EFFORT = "balanced-best-effort"
+    """Launches in another zone, and balances again later."""
+
+    ONLY = "balanced-only"
+    """Keeps trying in the same zone, and runs short meanwhile."""
+
+
+@jsii.implements(ec2.IConnectable, iam.IGrantable)
+class ImageFleet(Construct):
+    """Instances of one golden image in an Auto Scaling group that is balanced over zones.
+
+    The launch template has numbered versions, and the group runs the newest.  When the image is read at deploy (or
+    pinned), a deployment that finds another AMI replaces the instances through an instance refresh, launching before it
+    terminates; a refresh that fails fails the stack's update, whose rollback returns to the AMI before.  When the image
+    is resolved at launch, running instances are left alone and only later launches get the new AMI.
+
+    Instances require version 2 of the metadata service, have no inbound rule and no SSH key: Session Manager opens
+    shells.
+
+    Costs: the instances and their volumes; detailed monitoring and a NAT gateway, where there is one, cost extra.
+
+    Args:
+        scope: The stack, or a construct in it.
+        construct_id: Id in ``scope``.
+        image: What to run.  Usually ``ImageChannel.from_name("web").machine_image()``.
+        vpc: Network.
+        zones: Availability Zones by name, such as ``us-east-1a``.  Each has a subnet among those selected.
+            Default: every zone of the selected subnets.
+        subnets: Which subnets to choose from; the first of each zone is used.  Default: the CDK's, private subnets
+            where the VPC has some, then isolated ones, then public ones.
+        instance_type: Type of the instances, checked against the image's architecture.  Default: ``t3.micro`` or
+            ``t4g.micro`` by the architecture; required for an image that does not tell it.
+        min_size: Fewest instances.  Default: ``desired_size``, or one in each zone.
+        max_size: Most instances.  Default: ``desired_size`` or ``min_size``, whichever is more.
+        desired_size: Instances to begin with.  Default: ``min_size``.  A deployment that does not change the sizes
+            leaves a group alone that has scaled since.
+        volumes: Volumes of the instances.  One without a device is the root volume.  Default: those of the AMI, which a
+            golden image has encrypted already; where the image tells its root device, that is encrypted gp3 in any
+            case.
+        user_data: Script of the first boot, at most 16 KiB, kept short because the image already holds the software.
+            Default: none.
+        role: What the instances may do.  Default: a role of their own that allows what the next three say.
+        session_manager: Whether the default role lets people open sessions.  Default: True.
+        cloudwatch_agent: Whether the default role lets the CloudWatch agent report metrics.  Default: True; metrics
+            cost 0.30 USD a month each beyond the first ten.
+        log_groups: Log groups that the default role may write.  Default: none.
+        security_groups: Security groups.  Default: one of its own, which lets everything out and nothing in.
+        containers: Whether containers on the instances need the metadata service, one network hop further.
+            Default: False.
+        detailed_monitoring: Whether EC2's metrics come every minute.  Default: False, every five minutes and free;
+            True costs about 2.10 USD a month and instance.
+        zone_balance: What to do when a zone cannot launch.  Default: launch elsewhere.
+        min_healthy_percent: Least share of the group that stays healthy while instances are replaced, 0 to 100.
+            Default: 100, launch before terminating.
+        max_healthy_percent: Largest share of the group that exists meanwhile, 100 to 200.  Default: 110, so a group of
+            up to ten grows by one.
+        warmup: Time that a new instance needs before it counts, which each step of a replacement waits for.
+            Default: one minute.
+        health_check_grace: Time after a launch in which a failed health check is not held against an instance.
+            Default: one minute.
+        notifications: Topic that learns of every launch and termination.  Default: none.
+        tags: Tags of instances and volumes, at most 50.  Default: ``Name`` alone, the path of this construct.
+
+    Raises:
+        ConfigError: When AWS would refuse any of it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        image: ec2.IMachineImage,
+        vpc: ec2.IVpc,
+        zones: Sequence[str] | None = None,
+        subnets: ec2.SubnetSelection | None = None,
+        instance_type: ec2.InstanceType | str | None = None,
+        min_size: int | None = None,
+        max_size: int | None = None,
+        desired_size: int | None = None,
+        volumes: Sequence[Volume] = (),
+        user_data: ec2.UserData | str | None = None,
+        role: iam.IRole | None = None,
+        session_manager: bool = True,
+        cloudwatch_agent: bool = True,
+        log_groups: Sequence[logs.ILogGroup] = (),
+        security_groups: Sequence[ec2.ISecurityGroup] | None = None,
+        containers: bool = False,
+        detailed_monitoring: bool = False,
+        zone_balance: ZoneBalance = ZoneBalance.BEST_EFFORT,
+        min_healthy_percent: int = 100,
+        max_healthy_percent: int = 110,
+        warmup: Duration | None = None,
+        health_check_grace: Duration | None = None,
+        notifications: sns.ITopic | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        launch = Launch(
+            image=image,
+            vpc=vpc,
+            instance_type=instance_type,
+            volumes=tuple(volumes),
+            user_data=user_data,
+            role=role,
+            session_manager=session_manager,
+            cloudwatch_agent=cloudwatch_agent,
+            log_groups=tuple(log_groups),
+            security_groups=security_groups,
+            containers=containers,
+            detailed_monitoring=detailed_monitoring,
+            tags=tags or {},
+        )
+        faults = Faults(scope, construct_id)
+        launch.find_faults(faults, scope=scope)
+        if zones is not None:
+            find_zone_faults(zones, region=Stack.of(scope).region, faults=faults)
+        for prop, size in (("min_size", min_size), ("max_size", max_size), ("desired_size", desired_size)):
+            if size is not None:
+                faults.check(prop, rules.group_size(size))
+        faults.check("", rules.healthy_percent(min_healthy_percent, max_healthy_percent))
+        faults.raise_if_any()
+        placed = place(vpc, subnets, zones, faults=faults)
+        faults.raise_if_any()
+        smallest, desired, largest = _sizes(min_size, desired_size, max_size, zones=len(placed.subnets))
+        faults.check("min_size", rules.group_sizes(smallest, desired, largest))
+        faults.raise_if_any()
+
+        super().__init__(scope, construct_id)
+        self.zones = placed.zones
+        """Names of the zones in use, in order."""
+        rendered = render_launch(self, launch)
+        self.role = rendered.role
+        """What the instances may do."""
+        self.launch_template = rendered.launch_template
+        """The launch template; its newest version is what the group runs."""
+        self._group = autoscaling.CfnAutoScalingGroup(
+            self,
+            "Resource",
+            min_size=_digits(smallest),
+            max_size=_digits(largest),
+            desired_capacity=None if desired_size is None else _digits(desired_size),
+            vpc_zone_identifier=[subnet.subnet_id for subnet in placed.subnets],
+            launch_template=autoscaling.CfnAutoScalingGroup.LaunchTemplateSpecificationProperty(
+                launch_template_id=rendered.launch_template.ref,
+                version=rendered.launch_template.attr_latest_version_number,
+            ),
+            availability_zone_distribution=autoscaling.CfnAutoScalingGroup.AvailabilityZoneDistributionProperty(
+                capacity_distribution_strategy=zone_balance.value
+            ),
+            instance_maintenance_policy=autoscaling.CfnAutoScalingGroup.InstanceMaintenancePolicyProperty(
+                min_healthy_percentage=min_healthy_percent, max_healthy_percentage=max_healthy_percent
+            ),
+            health_check_type="EC2",
+            health_check_grace_period=_seconds(health_check_grace),
+            default_instance_warmup=_seconds(warmup),
+            notification_configurations=_notifications(notifications),
+        )
+        self._group.cfn_options.update_policy = _update_policy(
+            None if rendered.resolves_at_launch else (min_healthy_percent, max_healthy_percent)
+        )
+        if placed.network_ready is not None:
+            self._group.node.add_dependency(placed.network_ready)
+        self._connections = ec2.Connections(security_groups=list(rendered.security_groups))
+        self.expected_instances = {} if is_token(desired) else dict(spread(desired, self.zones))
+        """How many instances each zone holds when none is short of capacity, empty while the size is not known."""
+        if not is_token(desired) and desired < len(self.zones):
+            Annotations.of(self).add_warning_v2(
+                "cdk-ami::FewerInstancesThanZones",
+                f"{desired} instances leave some of {len(self.zones)} zones empty; raise desired_size or drop zones",
+            )
+
+    @staticmethod
+    def from_auto_scaling_group_name(
+        scope: Construct, construct_id: str, auto_scaling_group_name: str
+    ) -> autoscaling.IAutoScalingGroup:
+        """Return the group of a fleet that another stack owns.
+
+        Args:
+            scope: The stack, or a construct in it.
+            construct_id: Id in ``scope``.
+            auto_scaling_group_name: Name of the group, which the other stack gives out.
+        """
+        return autoscaling.AutoScalingGroup.from_auto_scaling_group_name(scope, construct_id, auto_scaling_group_name)
+
+    @property
+    def auto_scaling_group_name(self) -> str:
+        """Name of the Auto Scaling group."""
+        return self._group.ref
+
+    @property
+    def auto_scaling_group(self) -> autoscaling.IAutoScalingGroup:
+        """The group for the CDK's own methods: scaling by metric or schedule, lifecycle hooks."""
+        found = self.node.try_find_child("Group")
+        if found is not None:
+            return found  # type: ignore[return-value]  # the child that the next line made
+        return autoscaling.AutoScalingGroup.from_auto_scaling_group_name(self, "Group", self._group.ref)
+
+    @property
+    def connections(self) -> ec2.Connections:
+        """The network interfaces, to allow traffic from and to."""
+        return self._connections
+
+    @property
+    def grant_principal(self) -> iam.IPrincipal:
+        """Whom a grant lets do things: the instances."""
+        return self.role.grant_principal
+
+
+def _sizes(smallest: int | None, desired: int | None, largest: int | None, *, zones: int) -> tuple[int, int, int]:
+    """Return smallest, desired and largest size, with the defaults filled in."""
+    if smallest is None:
+        smallest = desired if desired is not None else zones
+        if largest is not None and not is_token(largest) and desired is None:
+            smallest = min(smallest, largest)
+    if desired is None:
+        desired = smallest
+    if largest is None:
+        largest = desired if is_token(desired) or is_token(smallest) else max(desired, smallest)
+    return smallest, desired, largest
+
+
+def _digits(size: int) -> str:
+    return Token.as_string(size) if is_token(size) else str(size)
+
+
+def _seconds(duration: Duration | None) -> float:
+    return 60 if duration is None else duration.to_seconds()
+
+
+def _notifications(
+    topic: sns.ITopic | None,
+) -> list[autoscaling.CfnAutoScalingGroup.NotificationConfigurationProperty] | None:
+    if topic is None:
+        return None
+    shape = autoscaling.CfnAutoScalingGroup.NotificationConfigurationProperty
+    return [shape(topic_arn=topic.topic_arn, notification_types=list(_EVENTS))]
+
+
+def _update_policy(healthy: tuple[int, int] | None) -> CfnUpdatePolicy:
+    """Return how CloudFormation updates the group: no refresh without the ``healthy`` percentages.
+
+    There is no rollback of the refresh's own: the rollback of the stack is one, to a numbered version.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-updatepolicy.html
+    """
+    scheduled = CfnAutoScalingScheduledAction(ignore_unmodified_group_size_properties=True)
+    if healthy is None:
+        return CfnUpdatePolicy(auto_scaling_scheduled_action=scheduled)
+    return CfnUpdatePolicy(
+        auto_scaling_scheduled_action=scheduled,
+        auto_scaling_instance_refresh=CfnAutoScalingInstanceRefresh(
+            strategy="Rolling",
+            preferences=CfnAutoScalingInstanceRefreshPreferences(
+                min_healthy_percentage=healthy[0],
+                max_healthy_percentage=healthy[1],
+                skip_matching=True,
+            ),
+        ),
+    )
