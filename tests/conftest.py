@@ -6,6 +6,9 @@ import os
 
 import pytest
 
+# Fixtures of the local AWS, for the steps, the command and the sandbox itself; its modules load when a test asks.
+pytest_plugins = ["tests.support.sandbox"]
+
 os.environ.update(
     AWS_ACCESS_KEY_ID="testing",
     AWS_SECRET_ACCESS_KEY="testing",

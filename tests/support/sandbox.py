@@ -1,4 +1,4 @@
-"""One local AWS for all tests of the sandbox, empty again before each."""
+"""A local AWS for tests, empty again before each, with clients that check every answer."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from botocore.config import Config
 from botocore.validate import ParamValidator
 
 from cdk_ami.sandbox import environment
-from cdk_ami.sandbox.clients import ACCOUNT
 from cdk_ami.sandbox.server import Sandbox
+
+ACCOUNT = "123456789012"
 
 
 class MakeClient(Protocol):
