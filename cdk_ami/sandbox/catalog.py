@@ -1,0 +1,159 @@
+"""What every Region offers before anybody has made anything: the vendors' public AMIs and the parameters that name them.
+
+The images are those of ``cdk_ami.source.catalog``, so that whatever a recipe can start from is there.  Ids are derived
+from Region and parameter: the same in every run, different in every Region.  Nothing here can be changed by a caller,
+so nothing has to be made again after a reset.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from typing import Final
+
+from cdk_ami.source.catalog import AMAZON_LINUX_OWNER, PUBLIC_IMAGES, WINDOWS_OWNER, PublicImage
+from cdk_ami.source.platform import Platform
+
+RELEASE: Final = "20261110"
+"""Stamp of the vendors' newest release, as their names carry it."""
+
+RELEASED: Final = "2026-11-10T12:00:00.000Z"
+"""When the newest release was made."""
+
+MANAGED_VERSION: Final = "2026.11.10"
+"""Version of the Amazon-managed Image Builder images that stand for the newest release."""
+
+MANAGED_IMAGES: Final = {
+    ("amazon-linux", "2023", ""): "amazon-linux-2023",
+    ("amazon-linux", "2", ""): "amazon-linux-2",
+    ("ubuntu", "22.04", ""): "ubuntu-server-22-lts",
+    ("ubuntu", "24.04", ""): "ubuntu-server-24-lts",
+    ("windows-server", "2016", ""): "windows-server-2016-english-full-base",
+    ("windows-server", "2016", "core"): "windows-server-2016-english-core-base",
+    ("windows-server", "2019", ""): "windows-server-2019-english-full-base",
+    ("windows-server", "2019", "core"): "windows-server-2019-english-core-base",
+    ("windows-server", "2022", ""): "windows-server-2022-english-full-base",
+    ("windows-server", "2022", "core"): "windows-server-2022-english-core-base",
+    ("windows-server", "2025", ""): "windows-server-2025-english-full-base",
+    ("windows-server", "2025", "core"): "windows-server-2025-english-core-base",
+}
+"""Names of the Amazon-managed Image Builder images, the processor left out, by family, version and variant.
+
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/what-is-image-builder.html
+"""
+
+_MANAGED_ARN: Final = re.compile(
+    r"arn:(?:aws|aws-cn|aws-us-gov):imagebuilder:(?P<region>[^:]+):aws:image/(?P<name>[^/]+)"
+    r"(?:/(?P<version>[0-9x]+\.[0-9x]+\.[0-9x]+)(?:/(?P<build>[0-9x]+))?)?"
+)
+
+_ALIASES: Final = (
+    # Amazon publishes each image of Amazon Linux under several names.
+    (r"(.*/al2023-ami)-kernel-default-(.+)", r"\1-kernel-6.1-\2"),
+    (r"(.*/al2023-ami-minimal)-kernel-default-(.+)", r"\1-kernel-6.1-\2"),
+    (r"(.*)/amzn2-ami-kernel-5.10-hvm-(.+)-gp2", r"\1/amzn2-ami-hvm-\2-gp2"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicAmi:
+    """One public AMI as it stands in one Region.
+
+    Attributes:
+        image_id: Its id there.
+        snapshot_id: Id of the snapshot of its root volume.
+        name: Name of the AMI.
+        source: What the vendor publishes.
+        region: The Region.
+    """
+
+    image_id: str
+    snapshot_id: str
+    name: str
+    source: PublicImage
+    region: str
+
+    @property
+    def owner_alias(self) -> str | None:
+        """``amazon`` for the images that Amazon publishes, None for others."""
+        return "amazon" if self.source.owner in {AMAZON_LINUX_OWNER, WINDOWS_OWNER} else None
+
+    @property
+    def windows(self) -> bool:
+        """Tell whether this is Windows, the only platform that EC2 names in an image's record."""
+        return self.source.platform is Platform.WINDOWS
+
+    @property
+    def description(self) -> str:
+        """Description, as the vendor writes it."""
+        return self.source.description.replace("{stamp}", RELEASE)
+
+
+@cache
+def public_amis(region: str) -> tuple[PublicAmi, ...]:
+    """Return the public AMIs of ``region``, in the catalogue's order."""
+    return tuple(
+        PublicAmi(
+            image_id=f"ami-{_hash(region, image.parameter)}",
+            snapshot_id=f"snap-{_hash(region, image.parameter, 'snapshot')}",
+            name=image.ami_name.replace("{stamp}", RELEASE),
+            source=image,
+            region=region,
+        )
+        for image in PUBLIC_IMAGES
+    )
+
+
+@cache
+def public_parameters(region: str) -> dict[str, str]:
+    """Return the public parameters of ``region``: AMI ids by name of the parameter."""
+    parameters = {}
+    for ami in public_amis(region):
+        parameters[ami.source.parameter] = ami.image_id
+        for pattern, alias in _ALIASES:
+            if re.fullmatch(pattern, ami.source.parameter):
+                parameters[re.sub(pattern, alias, ami.source.parameter)] = ami.image_id
+    return dict(sorted(parameters.items()))
+
+
+@cache
+def managed_images(region: str) -> dict[str, PublicAmi]:
+    """Return the Amazon-managed Image Builder images of ``region`` by name, such as ``amazon-linux-2023-x86``."""
+    images = {}
+    for ami in public_amis(region):
+        name = MANAGED_IMAGES.get((ami.source.family, ami.source.version, ami.source.variant))
+        if name:
+            images[f"{name}-{'x86' if ami.source.architecture == 'x86_64' else 'arm64'}"] = ami
+    return images
+
+
+def resolve_managed_image(arn: str, *, region: str) -> str | None:
+    """Return the id of the AMI that an Amazon-managed Image Builder image stands for.
+
+    Args:
+        arn: Such as ``arn:aws:imagebuilder:eu-west-1:aws:image/amazon-linux-2023-x86/x.x.x``; a build number may
+            follow, and the version may be left out.
+        region: The Region that asks.  An ARN of another Region names nothing here.
+
+    Returns:
+        The AMI's id in ``region``; None when there is no such image or no such version of it.
+    """
+    match = _MANAGED_ARN.fullmatch(arn)
+    if match is None or match["region"] != region:
+        return None
+    ami = managed_images(region).get(match["name"])
+    if ami is None or not _covers(match["version"] or "x.x.x", MANAGED_VERSION):
+        return None
+    return ami.image_id
+
+
+def _covers(pattern: str, version: str) -> bool:
+    return all(
+        wanted in {"x", node} for wanted, node in zip(pattern.split("."), version.split("."), strict=True)
+    )
+
+
+def _hash(*parts: str) -> str:
+    return sha256("\n".join(parts).encode()).hexdigest()[:17]

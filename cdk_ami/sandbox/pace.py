@@ -1,0 +1,29 @@
+"""How long things take in the sandbox: no time at all, unless somebody wants to watch."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+
+def _seconds(name: str) -> float:
+    return float(os.environ.get(f"CDK_AMI_SANDBOX_{name}_SECONDS", "0"))
+
+
+@dataclass(slots=True, kw_only=True)
+class Pace:
+    """Seconds that each kind of work takes; 0 is at once.
+
+    Attributes:
+        image: From CreateImage, CopyImage or RegisterImage until the AMI is available.
+            Environment: ``CDK_AMI_SANDBOX_IMAGE_SECONDS``.
+        warmup: From the launch of an instance in an instance refresh until it counts as healthy, whatever the
+            refresh asks for.  Environment: ``CDK_AMI_SANDBOX_WARMUP_SECONDS``.
+    """
+
+    image: float = field(default_factory=lambda: _seconds("IMAGE"))
+    warmup: float = field(default_factory=lambda: _seconds("WARMUP"))
+
+
+PACE = Pace()
+"""The pace of this process; tests may change it."""
