@@ -12,6 +12,8 @@ from typing import Any
 
 import jsonschema_rs
 
+from cdk_ami.checks import fleet as fleets
+from cdk_ami.checks import names
 from cdk_ami.checks.shape import shape_problems
 from cdk_ami.errors import ConfigError, Faults
 
@@ -195,8 +197,11 @@ def _check(settings: Settings, faults: Faults) -> None:
                 got=fleet.region,
                 fix=f"add {fleet.region!r} to image.copy_to",
             )
+        faults.check(f"{at}.region", names.region(fleet.region))
+        faults.check(f"{at}.zones", fleets.zones(fleet.zones))
         for position, zone in enumerate(fleet.zones):
-            faults.check(f"{at}.zones[{position}]", names.zone_of_region(zone, fleet.region))
+            faults.check(f"{at}.zones[{position}]", fleets.zone_name(zone))
+            faults.check(f"{at}.zones[{position}]", fleets.zone_region(zone, fleet.region))
         if bool(fleet.vpc_id) != bool(fleet.subnets):
             faults.add(f"{at}.subnets", "and vpc_id need each other", got=fleet.subnets, fix="give both, or neither")
         elif fleet.vpc_id and set(fleet.subnets) != set(fleet.zones):

@@ -40,9 +40,7 @@ def test_all_faults_of_a_call_are_raised_together_with_the_rule_that_found_each(
         Fault(prop="sizes[1]", problem="is zero", got=0, fix="give another", rule="cdk-ami::OnlyForThisTest"),
     )
     assert str(caught.value) == (
-        "cdk-ami.toml: 2 faults"
-        "\n  - image.name is empty, got ''; name it"
-        "\n  - sizes[1] is zero, got 0; give another"
+        "cdk-ami.toml: 2 faults\n  - image.name is empty, got ''; name it\n  - sizes[1] is zero, got 0; give another"
     )
 
 

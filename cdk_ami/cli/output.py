@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 import click
+
+_WIDEST: Final = 10_000
 
 
 def print_json(value: object) -> None:
@@ -25,9 +27,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     table = Table(*columns, title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for row in rows:
         table.add_row(*row)
-    console = Console()
-    width = console.measure(table).maximum
-    console.print(table, width=max(width, 1), no_wrap=True, crop=False)
+    width = Console(width=_WIDEST).measure(table).maximum
+    Console(width=max(width, len(title))).print(table)
 
 
 def report_failures(failed: Mapping[str, str]) -> None:
