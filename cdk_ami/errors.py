@@ -113,7 +113,11 @@ class Faults:
             ConfigError: When there is at least one fault.
         """
         if self._found:
-            raise ConfigError.of(self._where(), self._found)
+            raise self.error()
+
+    def error(self) -> ConfigError:
+        """Return the error that names all that was gathered, of which there is at least one fault."""
+        return ConfigError.of(self._where(), self._found)
 
     def _where(self) -> str:
         path = self._scope if isinstance(self._scope, str) else self._scope.node.path

@@ -164,3 +164,6 @@ DOCUMENT_MAX_CHARS: Final = 64_000
 VARIABLE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{3,128}")
 """Name of a parameter or constant of a component document.
 https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-user-defined-variables.html"""
+
+DESCRIPTION_MAX_CHARS: Final = 1_024
+"""Longest description of an Image Builder resource.  IB API_CreateComponent.html"""

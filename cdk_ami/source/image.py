@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from cdk_ami.checks import distribution as amis
 from cdk_ami.checks import sources
 from cdk_ami.checks.names import parameter_name
 from cdk_ami.checks.volumes import device_name
 from cdk_ami.errors import Faults
-from cdk_ami.source.catalog import BY_PARAMETER, MANAGED_IMAGES, PublicImage, find
+from cdk_ami.source.catalog import BY_PARAMETER, CATALOG_DATE, MANAGED_IMAGES, PublicImage, find
 from cdk_ami.source.parent import Fixed, Lookup, Managed, Parent, parent_image
 from cdk_ami.source.platform import Architecture, Platform
 
@@ -211,7 +212,7 @@ class SourceImage:
             ConfigError: When the id is malformed.
         """
         faults = Faults("SourceImage.from_ami_id")
-        faults.check("ami_id", sources.ami_id(ami_id))
+        faults.check("ami_id", amis.ami_id(ami_id))
         parent = Fixed(parent_image=ami_id)
         return cls._described(
             faults,
@@ -395,9 +396,10 @@ class SourceImage:
 
     def _warn(self, scope: Construct) -> None:
         if self._support_ends:
+            verb = "ended" if self._support_ends < CATALOG_DATE else "ends"
             _annotations(scope).add_warning_v2(
                 "cdk-ami::SourceNearEndOfSupport",
-                f"the vendor's support of {self.title} ends on {self._support_ends}: plan the move to a newer release",
+                f"the vendor's support of {self.title} {verb} on {self._support_ends}: plan the move to a newer release",
             )
         if self._assumed_root_device:
             _annotations(scope).add_warning_v2(
@@ -415,11 +417,13 @@ class SourceImage:
             faults.check("architecture", sources.windows_architecture(Platform.WINDOWS, architecture))
             faults.raise_if_any()
         faults.check("version", sources.source_release(family, version, variant, architecture))
-        faults.raise_if_any()
         public = find(family, version, variant=variant, architecture=Architecture(architecture))
-        if public is None:
-            raise AssertionError("the rule found the image")
-        return cls._of(public, Fixed(parent_image=f"ssm:{public.parameter}", parameter=public.parameter))
+        if public is not None:
+            return cls._of(public, Fixed(parent_image=f"ssm:{public.parameter}", parameter=public.parameter))
+        if not faults:
+            # Rules let tokens through, and no parameter's name can be made of one.
+            faults.add("version", "is known to the deployment only", got=version, fix="write the release out")
+        raise faults.error()
 
     @classmethod
     def _of(cls, public: PublicImage, parent: Fixed | Managed) -> SourceImage:

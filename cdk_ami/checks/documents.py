@@ -1,0 +1,449 @@
+"""Rules over component documents: what the service refuses when a component is made, or an image is built.
+
+The shape comes from ``recipe/component.schema.json``; what a schema cannot say stands here.  Every path is written as
+in the document: ``phases[0].steps[2].inputs.commands``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema_rs
+
+from cdk_ami.checks.expressions import expression_problems
+from cdk_ami.checks.names import IB
+from cdk_ami.checks.rule import Problem, rule
+from cdk_ami.checks.shape import path_of
+from cdk_ami.limits import DOCUMENT_MAX_CHARS, VARIABLE_NAME
+
+_DOCS: Final = "https://docs.aws.amazon.com/imagebuilder/latest/userguide/"
+_DOCUMENTS: Final = f"{_DOCS}toe-use-documents.html"
+_ACTIONS: Final = f"{_DOCS}toe-action-modules.html"
+_LOOPS: Final = f"{_DOCS}toe-looping-constructs.html"
+_VARIABLES: Final = f"{_DOCS}toe-user-defined-variables.html"
+
+PHASES: Final = ("build", "validate", "test", "container-host-test")
+"""Phases that Image Builder runs.  https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-use-documents.html"""
+
+_TYPES: Final = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "nothing",
+}
+
+
+class Sealed:
+    """A document's data, checked although its texts may hold tokens: rules look for tokens in plain data only.
+
+    Attributes:
+        data: What the text holds.
+    """
+
+    __slots__ = ("_shape", "data")
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+        self._shape: tuple[tuple[bool, Problem], ...] | None = None
+
+    @property
+    def mapping(self) -> dict[str, Any]:
+        """The document, or an empty one when it is no mapping."""
+        return self.data if isinstance(self.data, dict) else {}
+
+    @property
+    def shape(self) -> tuple[tuple[bool, Problem], ...]:
+        """What the schema finds, each with whether it stands inside a step's inputs."""
+        if self._shape is None:
+            self._shape = tuple(_shape(self.data))
+        return self._shape
+
+    def steps(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Yield phase name, path and step of whatever looks like a step."""
+        for phase_index, phase in enumerate(_list(self.mapping.get("phases"))):
+            if isinstance(phase, dict):
+                for step_index, step in enumerate(_list(phase.get("steps"))):
+                    if isinstance(step, dict):
+                        yield as_text(phase.get("name")), f"phases[{phase_index}].steps[{step_index}]", step
+
+
+@rule("DocumentFile", source=f"{IB}API_CreateComponent.html")
+def document_file(path: Path) -> Iterator[Problem]:
+    """A component document is a file that can be read."""
+    if path.is_dir():
+        yield Problem(problem="is a directory", got=str(path), fix="name one YAML or JSON file in it")
+    elif not path.is_file():
+        near = get_close_matches(path.name, sorted(item.name for item in _siblings(path)), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"create it, or mend the path (looked in {path.parent})"
+        yield Problem(problem="does not exist", got=str(path), fix=hint)
+
+
+@rule("DocumentText", source=f"{IB}API_CreateComponent.html#imagebuilder-CreateComponent-request-data")
+def document_text(text: str) -> Iterator[Problem]:
+    """A component document holds something, no NUL character, and at most 64 KB."""
+    if not text.strip():
+        yield Problem(problem="is empty", got=text, fix="write schemaVersion and phases")
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        yield Problem(problem=f"holds a NUL character in line {line}", got="\\0", fix="remove it: no text holds one")
+    if len(text) > DOCUMENT_MAX_CHARS:
+        yield Problem(
+            problem=f"has {len(text):,} characters",
+            got=len(text),
+            fix=f"keep it within {DOCUMENT_MAX_CHARS:,}: split it, or put long scripts into files",
+        )
+
+
+@rule("DocumentSyntax", source=_DOCUMENTS)
+def document_syntax(found: Problem) -> Iterator[Problem]:
+    """A component document is YAML without tabs, tags and keys that stand twice."""
+    yield found
+
+
+@rule("DocumentMapping", source=_DOCUMENTS)
+def document_mapping(document: Sealed) -> Iterator[Problem]:
+    """A component document is a mapping."""
+    if not isinstance(document.data, dict):
+        yield Problem(
+            problem="is no mapping of keys and values",
+            got=_short(document.data),
+            fix="begin with schemaVersion: 1.0 and phases:",
+        )
+
+
+@rule("DocumentShape", source=_DOCUMENTS)
+def document_shape(document: Sealed) -> Iterator[Problem]:
+    """A component document has the keys and types of schema version 1.0."""
+    for in_inputs, found in document.shape:
+        if not in_inputs:
+            yield found
+
+
+@rule("ActionInputs", source=_ACTIONS)
+def action_inputs(document: Sealed) -> Iterator[Problem]:
+    """A step gives its action the inputs that the action needs."""
+    for in_inputs, found in document.shape:
+        if in_inputs:
+            yield found
+    for _, at, step in document.steps():
+        inputs = step.get("inputs")
+        if step.get("action") == "ExecutePowerShell" and isinstance(inputs, dict):
+            given = [key for key in ("commands", "file") if key in inputs]
+            if len(given) != 1:
+                yield Problem(
+                    problem="needs either commands or file",
+                    got=given,
+                    fix="give exactly one of them",
+                    at=f"{at}.inputs",
+                )
+
+
+@rule("PhaseName", source=_DOCUMENTS)
+def phase_names(document: Sealed) -> Iterator[Problem]:
+    """A phase has one of the names that Image Builder runs, and no other phase has it."""
+    seen: list[str] = []
+    for index, phase in enumerate(_list(document.mapping.get("phases"))):
+        name = phase.get("name") if isinstance(phase, dict) else None
+        if not isinstance(name, str):
+            continue
+        at = f"phases[{index}].name"
+        if name not in PHASES:
+            near = get_close_matches(name.lower(), PHASES, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(PHASES)}"
+            yield Problem(problem="is no phase that Image Builder runs", got=name, fix=hint, at=at)
+        elif name in seen:
+            yield Problem(problem="names a phase twice", got=name, fix="merge the two", at=at)
+        seen.append(name)
+
+
+@rule("StepName", source=_DOCUMENTS)
+def step_names(document: Sealed) -> Iterator[Problem]:
+    """A step's name stands once in its phase."""
+    seen: dict[tuple[str, str], str] = {}
+    for phase, at, step in document.steps():
+        if "name" not in step:
+            continue
+        key = (phase, as_text(step["name"]))
+        if key in seen:
+            yield Problem(
+                problem=f"is also the name of {seen[key]}", got=key[1], fix="give each step its own", at=f"{at}.name"
+            )
+        seen.setdefault(key, at)
+
+
+@rule("VariableName", source=_VARIABLES)
+def variable_names(document: Sealed) -> Iterator[Problem]:
+    """A parameter or constant has a name of 3 to 128 letters, digits, hyphens and underscores, and has it alone."""
+    seen: dict[str, str] = {}
+    for section in ("parameters", "constants"):
+        for index, entry in enumerate(_list(document.mapping.get(section))):
+            for name in entry if isinstance(entry, dict) else ():
+                at = f"{section}[{index}]"
+                if not VARIABLE_NAME.fullmatch(name):
+                    yield Problem(
+                        problem="is no name of a parameter or constant",
+                        got=name,
+                        fix="use 3 to 128 letters, digits, hyphens and underscores",
+                        at=at,
+                    )
+                elif name in seen:
+                    yield Problem(problem=f"has the name of {seen[name]}", got=name, fix="rename one of them", at=at)
+                seen.setdefault(name, at)
+
+
+@rule("Expression", source=_DOCUMENTS)
+def expressions(document: Sealed) -> Iterator[Problem]:
+    """An expression names a declared parameter or constant, or what an earlier step of the same stage leaves."""
+    names = {name for section in ("parameters", "constants") for name, _ in declared(document.mapping, section)}
+    yield from expression_problems(tuple(document.steps()), names)
+
+
+@rule("Loop", source=_LOOPS)
+def loops(document: Sealed) -> Iterator[Problem]:
+    """A loop repeats something, ends, and has a name of its own in its phase."""
+    seen: dict[tuple[str, str], str] = {}
+    for phase, step_at, step in document.steps():
+        loop, at = step.get("loop"), f"{step_at}.loop"
+        if not isinstance(loop, dict):
+            continue
+        if ("for" in loop) == ("forEach" in loop):
+            yield Problem(
+                problem="needs either for or forEach", got=sorted(loop), fix="give exactly one of them", at=at
+            )
+        if loop.get("forEach") in ([], "", {}) or _each(loop).get("list", "-") in ("", None):
+            yield Problem(
+                problem="repeats nothing", got=loop["forEach"], fix="list at least one value", at=f"{at}.forEach"
+            )
+        yield from _for(loop.get("for"), f"{at}.for")
+        name = as_text(loop.get("name"))
+        if name and (phase, name) in seen:
+            yield Problem(
+                problem=f"is also the name of {seen[phase, name]}", got=name, fix="rename one of them", at=f"{at}.name"
+            )
+        seen.setdefault((phase, name), at)
+
+
+def _each(loop: dict[str, Any]) -> dict[str, Any]:
+    each = loop.get("forEach")
+    return each if isinstance(each, dict) else {}
+
+
+def _for(bounds: Any, at: str) -> Iterator[Problem]:
+    keys = ("start", "end", "updateBy")
+    if not isinstance(bounds, dict) or not all(_whole(bounds.get(key)) for key in keys):
+        return
+    start, end, step = (int(bounds[key]) for key in keys)
+    if step == 0:
+        yield Problem(problem="never ends", got=0, fix="give a step other than 0", at=f"{at}.updateBy")
+    elif (end - start) * step < 0:
+        yield Problem(
+            problem="repeats nothing", got=bounds, fix=f"count {'down' if step > 0 else 'up'} with updateBy", at=at
+        )
+
+
+@rule("ActionPlatform", source=_ACTIONS)
+def action_platforms(document: Sealed, platform: str) -> Iterator[Problem]:
+    """A step's action exists on the operating system, unless a condition guards the step."""
+    for _, at, step in document.steps():
+        action = step.get("action")
+        known = actions().get(action) if isinstance(action, str) else None
+        if known is None or "if" in step:
+            continue
+        if platform not in known["x-platforms"]:
+            yield Problem(
+                problem=f"does not run on {platform}",
+                got=action,
+                fix=f"use it for {' and '.join(known['x-platforms'])} only, or guard the step with if",
+                at=f"{at}.action",
+            )
+        elif platform == "Windows" and action in {"CreateFile", "CreateFolder"}:
+            yield from _windows_ownership(step, at)
+
+
+def _windows_ownership(step: dict[str, Any], at: str) -> Iterator[Problem]:
+    for index, item in enumerate(_list(step.get("inputs"))):
+        for key in ("owner", "group", "permissions"):
+            if isinstance(item, dict) and key in item:
+                yield Problem(
+                    problem="does not exist on Windows",
+                    got=item[key],
+                    fix="remove it",
+                    at=f"{at}.inputs[{index}].{key}",
+                )
+
+
+@rule("UnknownAction", source=_ACTIONS)
+def unknown_actions(document: Sealed) -> Iterator[Problem]:
+    """A step's action is one that this library knows; the service may know more."""
+    for _, at, step in document.steps():
+        action = step.get("action")
+        if isinstance(action, str) and action not in actions():
+            near = get_close_matches(action, actions(), n=1, cutoff=0.7)
+            hint = f"did you mean {near[0]!r}?" if near else "check its spelling against the list of action modules"
+            yield Problem(problem="is no action module known here", got=action, fix=hint, at=f"{at}.action")
+
+
+@rule("UnknownKey", source=_DOCUMENTS)
+def unknown_keys(document: Sealed) -> Iterator[Problem]:
+    """A key is one that this library knows; the service may know more."""
+    schema = _schema()
+    steps, phases = schema["$defs"]["step"]["properties"], schema["$defs"]["phase"]["properties"]
+    yield from _strangers(document.mapping, schema["properties"], "")
+    for index, phase in enumerate(_list(document.mapping.get("phases"))):
+        yield from _strangers(phase, phases, f"phases[{index}]")
+    for _, at, step in document.steps():
+        yield from _strangers(step, steps, at)
+        known = actions().get(step["action"], {}) if isinstance(step.get("action"), str) else {}
+        if step.get("action") == "Assert":
+            continue
+        inputs = step.get("inputs")
+        if "items" in known:
+            for index, item in enumerate(_list(inputs)):
+                yield from _strangers(item, known["items"]["properties"], f"{at}.inputs[{index}]")
+        elif known:
+            yield from _strangers(inputs, known["properties"], f"{at}.inputs")
+
+
+def _strangers(given: Any, known: dict[str, Any], at: str) -> Iterator[Problem]:
+    for key in given if isinstance(given, dict) else ():
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "remove it, or check its spelling"
+            yield Problem(
+                problem="is no key known here", got=_short(given[key]), fix=hint, at=f"{at}.{key}" if at else key
+            )
+
+
+DOCUMENT_RULES: Final = (
+    document_shape,
+    action_inputs,
+    phase_names,
+    step_names,
+    variable_names,
+    expressions,
+    loops,
+)
+"""The rules that each document must keep, in the order of their faults."""
+
+DOCUMENT_WARNINGS: Final = (unknown_actions, unknown_keys)
+"""The rules whose findings are warnings: the service may know more than this library."""
+
+
+def actions() -> dict[str, Any]:
+    """Return the action modules by name, each as its inputs' schema with ``x-platforms`` and ``x-outputs``."""
+    known: dict[str, Any] = _schema()["$defs"]["actions"]
+    return known
+
+
+def declared(data: dict[str, Any], section: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield name and specification of each parameter or constant that a document declares."""
+    for entry in _list(data.get(section)):
+        if isinstance(entry, dict):
+            for name, spec in entry.items():
+                yield name, spec if isinstance(spec, dict) else {}
+
+
+def as_text(value: object) -> str:
+    """Return a scalar as the service reads it where a text is due."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads((Path(__file__).parents[1] / "recipe/component.schema.json").read_text("utf-8"))
+    return schema
+
+
+@cache
+def _validator() -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(_schema())
+
+
+def _shape(data: Any) -> Iterator[tuple[bool, Problem]]:
+    for error in sorted(_validator().iter_errors(data), key=_document_order):
+        path = list(error.instance_path)
+        yield "inputs" in path or _lacks_inputs(error), _shape_problem(error, path)
+
+
+def _document_order(error: jsonschema_rs.ValidationError) -> list[tuple[int, str]]:
+    return [(step, "") if isinstance(step, int) else (-1, step) for step in error.instance_path]
+
+
+def _lacks_inputs(error: jsonschema_rs.ValidationError) -> bool:
+    return isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Required) and error.kind.property == "inputs"
+
+
+def _shape_problem(error: jsonschema_rs.ValidationError, path: list[str | int]) -> Problem:
+    kind, at, got, fix = error.kind, path_of(path), error.instance, _fix_in_schema(list(error.schema_path))
+    match kind:
+        case jsonschema_rs.ValidationErrorKind.Required():
+            key = kind.property
+            return Problem(problem="is missing", got=None, fix=fix or f"add {key}", at=f"{at}.{key}" if at else key)
+        case jsonschema_rs.ValidationErrorKind.MinItems():
+            problem, fix = "is empty", fix or "list at least one"
+        case jsonschema_rs.ValidationErrorKind.Type():
+            wanted = ["string"] if "string" in kind.types else sorted(kind.types, key=list(_TYPES).index)
+            names = " or ".join(_TYPES[name] for name in wanted)
+            problem = f"is {_kind_of(got)}, not {names}"
+            colon = isinstance(got, dict) and len(got) == 1
+            fix = fix or ("put the whole text in quotes: it holds a colon" if colon else f"give {names}")
+        case jsonschema_rs.ValidationErrorKind.Enum():
+            problem, fix = "is not one of the choices", fix or f"use one of {kind.options}"
+        case _:
+            problem, fix = "is out of range", fix or f"mend it: {error.message}"
+    return Problem(problem=problem, got=_short(got), fix=fix, at=at)
+
+
+def _fix_in_schema(steps: list[str | int]) -> str:
+    node: Any = _schema()
+    for step in steps[:-1]:
+        node = node[step]
+    return str(node.get("x-fix", "")) if isinstance(node, dict) else ""
+
+
+def _kind_of(value: Any) -> str:
+    if value is None:
+        return "empty"
+    for kind, word in (
+        (bool, "true or false"),
+        (str, "text"),
+        (int, "a number"),
+        (float, "a number"),
+        (list, "a list"),
+    ):
+        if isinstance(value, kind):
+            return word
+    return "a mapping"
+
+
+def _short(value: Any) -> Any:
+    """Return the value, cut to what an error can show."""
+    shown = repr(value)
+    return value if len(shown) <= _SHOWN_MAX else f"{shown[:_SHOWN_MAX]}..."
+
+
+_SHOWN_MAX: Final = 120
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _whole(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.lstrip("-").isdecimal() and len(value) <= len("-9223372036854775808")
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _siblings(path: Path) -> list[Path]:
+    return list(path.parent.iterdir()) if path.parent.is_dir() else []

@@ -1,0 +1,109 @@
+"""Volumes of the build instance, which become those of the AMI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cdk_ami.checks import volumes as rules
+from cdk_ami.errors import Faults
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_imagebuilder as imagebuilder
+    from aws_cdk.aws_kms import IKeyRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """One EBS volume of the AMI.
+
+    Attributes:
+        size_gib: Size in GiB, 1 to 16,000.  None keeps the source's size; an additional volume must say.
+        type: EBS volume type.  ``gp3`` is the cheapest SSD type: about 20 % less than ``gp2`` for each GiB.
+        iops: Provisioned IOPS.  None takes the baseline: 3,000 for gp3, included in its price.
+        throughput_mib: Throughput in MiB/s, gp3 only.  None takes the baseline of 125, included in the price.
+        kms_key: Key that encrypts the volume in the build's Region.  None takes the account's default EBS key, which
+            cannot be shared: an AMI for other accounts needs a key here or in its target.
+        device: Name of the device, such as ``/dev/sdf``.  None means the source's root device.
+        encrypted: Whether the volume is encrypted.  Only an AMI that is sold must not be.
+        delete_on_termination: Whether the volume goes with its instance.  Keeping it keeps its cost.
+
+    https://docs.aws.amazon.com/imagebuilder/latest/APIReference/API_EbsInstanceBlockDeviceSpecification.html
+    """
+
+    size_gib: int | None = None
+    type: str = "gp3"
+    iops: int | None = None
+    throughput_mib: int | None = None
+    kms_key: IKeyRef | None = None
+    device: str | None = None
+    encrypted: bool = True
+    delete_on_termination: bool = True
+
+
+def with_root(volumes: Sequence[Volume]) -> tuple[Volume, ...]:
+    """Return ``volumes`` with the root volume first, an encrypted gp3 one of the source's size if none is given."""
+    if any(volume.device is None for volume in volumes):
+        return tuple(sorted(volumes, key=lambda volume: volume.device is not None))
+    return (Volume(), *volumes)
+
+
+def check_volumes(faults: Faults, volumes: Sequence[Volume], *, root_device: str, prop: str = "volumes") -> None:
+    """Record what AWS would refuse about ``volumes``.
+
+    Args:
+        faults: Where the faults go.
+        volumes: The volumes as the user gave them.
+        root_device: Name of the source's root device.
+        prop: Name of the property that holds them.
+    """
+    for index, volume in enumerate(volumes):
+        at = f"{prop}[{index}]"
+        faults.check(f"{at}.type", rules.volume_type(volume.type))
+        faults.check(f"{at}.size_gib", rules.volume_size(volume.type, volume.size_gib))
+        faults.check(f"{at}.iops", rules.volume_iops(volume.type, volume.iops))
+        faults.check(f"{at}.iops", rules.volume_iops_per_gib(volume.type, volume.size_gib, volume.iops))
+        faults.check(f"{at}.throughput_mib", rules.volume_throughput(volume.type, volume.throughput_mib, volume.iops))
+        faults.check(f"{at}.kms_key", rules.volume_key(encrypted=volume.encrypted, has_key=volume.kms_key is not None))
+        if volume.device is None or volume.device == root_device:
+            faults.check(f"{at}.type", rules.root_volume_type(volume.type))
+        else:
+            faults.check(f"{at}.device", rules.device_name(volume.device))
+            faults.check(f"{at}.size_gib", rules.extra_volume_size(volume.device, volume.size_gib))
+    faults.check(prop, rules.devices_once([volume.device or root_device for volume in volumes]))
+
+
+def render_volumes(
+    volumes: Sequence[Volume], *, root_device: str
+) -> list[imagebuilder.CfnImageRecipe.InstanceBlockDeviceMappingProperty]:
+    """Return the block device mappings of a recipe: the root volume, encrypted unless one says otherwise, then the rest.
+
+    Args:
+        volumes: Checked volumes.
+        root_device: Name of the source's root device.
+    """
+    from aws_cdk import aws_imagebuilder as imagebuilder  # noqa: PLC0415 - the value object is plain data
+
+    recipe = imagebuilder.CfnImageRecipe
+    return [
+        recipe.InstanceBlockDeviceMappingProperty(
+            device_name=volume.device or root_device,
+            ebs=recipe.EbsInstanceBlockDeviceSpecificationProperty(
+                delete_on_termination=volume.delete_on_termination,
+                encrypted=volume.encrypted,
+                iops=volume.iops,
+                kms_key_id=None if volume.kms_key is None else volume.kms_key.key_ref.key_arn,
+                throughput=volume.throughput_mib,
+                volume_size=volume.size_gib,
+                volume_type=volume.type,
+            ),
+        )
+        for volume in _rooted(volumes, root_device)
+    ]
+
+
+def _rooted(volumes: Sequence[Volume], root_device: str) -> tuple[Volume, ...]:
+    if any(volume.device == root_device for volume in volumes):
+        return tuple(sorted(volumes, key=lambda volume: volume.device != root_device))
+    return with_root(volumes)
