@@ -1,0 +1,72 @@
+"""What a build tells others: events of its states, and a message to the topic when it ends.
+
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/integ-eventbridge.html and
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/integ-sns.html, read 2026-11-22
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cdk_ami.sandbox.imagebuilder.engine.session import Session, StepError
+from cdk_ami.sandbox.imagebuilder.records import Record
+
+
+def state_event(image_arn: str, *, before: str, after: str) -> dict[str, Any]:
+    """Return the event of one change of state, as EventBridge takes it; it holds neither AMI nor pipeline."""
+    return {
+        "Source": "aws.imagebuilder",
+        "DetailType": "EC2 Image Builder Image State Change",
+        "Resources": [image_arn],
+        "Detail": json.dumps({"previous-state": {"status": before}, "state": {"status": after}}),
+    }
+
+
+def publish_state(session: Session, image_arn: str, *, before: str, after: str) -> None:
+    """Send the event; delivery is best effort, as AWS's is."""
+    try:
+        session.last_call("events", "put_events", Entries=[state_event(image_arn, before=before, after=after)])
+    except StepError:
+        return
+
+
+def message(image: Record) -> dict[str, Any]:
+    """Return the message that the topic gets when a build has ended."""
+    shown: Mapping[str, Any] = image.shown()
+    members = (
+        "arn",
+        "name",
+        "type",
+        "version",
+        "platform",
+        "state",
+        "imageRecipe",
+        "sourcePipelineName",
+        "sourcePipelineArn",
+        "infrastructureConfiguration",
+        "distributionConfiguration",
+        "imageTestsConfiguration",
+        "dateCreated",
+        "outputResources",
+        "tags",
+    )
+    parsed = image.parsed
+    return {
+        "versionlessArn": image.arn.rpartition("/")[0].rpartition("/")[0],
+        "semver": parsed.version,
+        "buildVersion": parsed.build,
+        **{member: shown[member] for member in members if member in shown},
+    }
+
+
+def publish_end(session: Session, image: Record) -> None:
+    """Send the message to the topic of the infrastructure configuration, where it names one."""
+    topic = image.body["infrastructureConfiguration"].get("snsTopicArn")
+    if topic is None:
+        return
+    try:
+        session.last_call("sns", "publish", TopicArn=topic, Message=json.dumps(message(image), default=str))
+    except StepError:
+        return

@@ -1,0 +1,230 @@
+"""What a build does with its AMI, decided from the configurations before anything is called; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from cdk_ami.sandbox.imagebuilder import validation
+
+if TYPE_CHECKING:
+    from cdk_ami.sandbox.imagebuilder.documents import Document
+
+CREATED_BY: Final = "EC2 Image Builder"
+"""Value of the tag ``CreatedBy`` on all that builds make.
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/manage-image-builder-resources.html, read 2026-11-22"""
+
+CROSS_ACCOUNT_ROLE: Final = "EC2ImageBuilderDistributionCrossAccountRole"
+"""Role that a target account must have.
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/cross-account-dist.html, read 2026-11-22"""
+
+_DATE: Final = re.compile(r"\{\{\s*imagebuilder:buildDate\s*\}\}")
+_VERSION: Final = re.compile(r"\{\{\s*imagebuilder:buildVersion\s*\}\}")
+_STAMPS: Final = Lock()
+_LAST_STAMP: Final = [datetime.min.replace(tzinfo=UTC)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """Which managed workflows run besides building and distributing."""
+
+    test: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentUse:
+    """A component as one build runs it: the build version is settled."""
+
+    arn: str
+    name: str
+    document: Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A Region of an account."""
+
+    region: str
+    account: str
+
+    def __str__(self) -> str:
+        return f"account {self.account}, Region {self.region}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """One AMI that the build leaves behind.
+
+    Attributes:
+        place: Where it is owned.
+        name: Its name.
+        description: Its description, or empty.
+        kms_key: Key that encrypts it; empty leaves the choice to EC2.  Not used for the AMI that the build captures.
+        tags: Tags of the AMI and its snapshots.
+        permissions: Launch permissions to add, as EC2 takes them.
+        captured: The AMI that the build captures, which is not copied.
+    """
+
+    place: Place
+    name: str
+    description: str
+    kms_key: str
+    tags: Mapping[str, str]
+    permissions: tuple[Mapping[str, str], ...]
+    captured: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateUpdate:
+    """A launch template that gets a version with the AMI of its place."""
+
+    place: Place
+    template_id: str
+    set_default: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterWrite:
+    """A parameter that gets the id of the AMI of its place."""
+
+    place: Place
+    name: str
+    data_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """All that a distribution does; the captured AMI is the first copy."""
+
+    copies: tuple[Copy, ...]
+    templates: tuple[TemplateUpdate, ...]
+    parameters: tuple[ParameterWrite, ...]
+
+    @property
+    def captured(self) -> Copy:
+        """The AMI that the build captures."""
+        return self.copies[0]
+
+
+def build_stamp() -> str:
+    """Return the present as names hold it, such as ``2026-11-22T21-18-00.123456Z``, never the same twice."""
+    with _STAMPS:
+        now = max(datetime.now(tz=UTC), _LAST_STAMP[0] + timedelta(microseconds=1))
+        _LAST_STAMP[0] = now
+    return now.strftime("%Y-%m-%dT%H-%M-%S.%fZ")
+
+
+def ami_name(pattern: str | None, *, image: str, stamp: str, build: int) -> str:
+    """Return the name of an AMI by the pattern of its target, or the service's own name without one."""
+    if not pattern:
+        return f"{image} {stamp}"
+    return _VERSION.sub(str(build), _DATE.sub(stamp, pattern))
+
+
+def plan_delivery(
+    targets: Sequence[Mapping[str, Any]],
+    *,
+    home: Place,
+    image: str,
+    image_arn: str,
+    recipe_tags: Mapping[str, str],
+    stamp: str,
+    build: int,
+) -> Delivery:
+    """Return where the AMI that a build captures at ``home`` goes.
+
+    Args:
+        targets: The ``distributions`` of the distribution configuration; none leave the AMI at home.
+        home: Where the build runs.
+        image: Name of the image.
+        image_arn: ARN of the image's build version.
+        recipe_tags: ``amiTags`` of the recipe.
+        stamp: What stands for the build date.
+        build: Number of the build.
+    """
+    marks = {**recipe_tags, "CreatedBy": CREATED_BY, "Ec2ImageBuilderArn": image_arn}
+
+    def copy_at(target: Mapping[str, Any], account: str, *, captured: bool = False) -> Copy:
+        ami = target.get("amiDistributionConfiguration") or {}
+        return Copy(
+            place=Place(region=target["region"], account=account),
+            name=ami_name(ami.get("name"), image=image, stamp=stamp, build=build),
+            description=ami.get("description") or "",
+            kms_key="" if captured else ami.get("kmsKeyId") or "",
+            tags={**marks, **(ami.get("amiTags") or {})},
+            permissions=_permissions(ami.get("launchPermission") or {}, owner=account),
+            captured=captured,
+        )
+
+    own = next((target for target in targets if target["region"] == home.region), {"region": home.region})
+    copies = [copy_at(own, home.account, captured=True)]
+    templates, parameters = [], []
+    for target in targets:
+        copies += [
+            copy_at(target, account)
+            for account in validation.target_accounts(target, account=home.account)
+            if (target["region"], account) != (home.region, home.account)
+        ]
+        templates += [_template(target, found, home) for found in target.get("launchTemplateConfigurations") or ()]
+        parameters += [_parameter(target, found, home) for found in target.get("ssmParameterConfigurations") or ()]
+    return Delivery(copies=tuple(copies), templates=tuple(templates), parameters=tuple(parameters))
+
+
+def _permissions(permission: Mapping[str, Any], *, owner: str) -> tuple[Mapping[str, str], ...]:
+    kinds = (
+        ("userIds", "UserId"),
+        ("userGroups", "Group"),
+        ("organizationArns", "OrganizationArn"),
+        ("organizationalUnitArns", "OrganizationalUnitArn"),
+    )
+    return tuple({theirs: value} for ours, theirs in kinds for value in permission.get(ours) or () if value != owner)
+
+
+def _template(target: Mapping[str, Any], found: Mapping[str, Any], home: Place) -> TemplateUpdate:
+    return TemplateUpdate(
+        place=Place(region=target["region"], account=found.get("accountId") or home.account),
+        template_id=found["launchTemplateId"],
+        set_default=found.get("setDefaultVersion") is not False,
+    )
+
+
+def _parameter(target: Mapping[str, Any], found: Mapping[str, Any], home: Place) -> ParameterWrite:
+    return ParameterWrite(
+        place=Place(region=target["region"], account=found.get("amiAccountId") or home.account),
+        name=found["parameterName"],
+        data_type=found.get("dataType") or "text",
+    )
+
+
+def block_devices(mappings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a recipe's block devices as EC2 takes them."""
+    names = {
+        "encrypted": "Encrypted",
+        "deleteOnTermination": "DeleteOnTermination",
+        "iops": "Iops",
+        "kmsKeyId": "KmsKeyId",
+        "snapshotId": "SnapshotId",
+        "volumeSize": "VolumeSize",
+        "volumeType": "VolumeType",
+        "throughput": "Throughput",
+    }
+    devices = []
+    for mapping in mappings:
+        device: dict[str, Any] = {"DeviceName": mapping["deviceName"]}
+        if "virtualName" in mapping:
+            device["VirtualName"] = mapping["virtualName"]
+        if "noDevice" in mapping:
+            device["NoDevice"] = mapping["noDevice"]
+        if mapping.get("ebs"):
+            device["Ebs"] = {names[key]: value for key, value in mapping["ebs"].items() if value is not None}
+        devices.append(device)
+    return devices
+
+
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return tags as EC2 takes them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -1,0 +1,98 @@
+"""The one way in which a build calls the sandbox: no call after the build was stopped, and failures in plain words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Event
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cdk_ami.sandbox import clients
+from cdk_ami.sandbox.imagebuilder.engine.plan import Place
+
+_POLL_SECONDS: Final = 0.02
+_WAIT_SECONDS: Final = 120.0
+
+
+class StepError(RuntimeError):
+    """A step that failed; the message says what, where and why.
+
+    Attributes:
+        place: Where it failed.
+    """
+
+    def __init__(self, place: Place, why: str) -> None:
+        super().__init__(f"{why} ({place})")
+        self.place = place
+
+
+class StoppedError(RuntimeError):
+    """The build was cancelled, or the sandbox was reset."""
+
+
+class Session:
+    """Calls for one build.
+
+    Args:
+        home: Where the build runs.
+        stopped: Set when the build is to stop.
+    """
+
+    def __init__(self, *, home: Place, stopped: Event) -> None:
+        self.home = home
+        self._stopped = stopped
+
+    def call(self, service: str, operation: str, /, *, at: Place | None = None, **request: Any) -> dict[str, Any]:
+        """Return the answer of a service, where ``operation`` is boto3's name of it.
+
+        Raises:
+            StoppedError: When the build was stopped before.
+            StepError: When the service answers with an error.
+        """
+        self.check()
+        return self.last_call(service, operation, at=at, **request)
+
+    def last_call(self, service: str, operation: str, /, *, at: Place | None = None, **request: Any) -> dict[str, Any]:
+        """Do as ``call``, also in a build that was stopped: for what must be put away."""
+        place = at or self.home
+        client = clients.client(service, place.region, place.account)
+        try:
+            answer: dict[str, Any] = getattr(client, operation)(**request)
+        except ClientError as error:
+            found = error.response["Error"]
+            name = client.meta.method_to_api_mapping[operation]
+            raise StepError(place, f"{service}:{name} answered {found['Code']}: {found['Message']}") from error
+        except BotoCoreError as error:
+            raise StepError(place, f"{service}: {error}") from error
+        return answer
+
+    def check(self) -> None:
+        """Raise when the build was stopped."""
+        if self._stopped.is_set():
+            raise StoppedError
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the build is stopped.
+
+        Raises:
+            StoppedError: When the build is stopped.
+        """
+        if seconds > 0:
+            self._stopped.wait(seconds)
+        self.check()
+
+    def wait_for(self, state: Callable[[], str], *, wanted: str, failed: tuple[str, ...], what: str, at: Place) -> None:
+        """Return when ``state`` answers ``wanted``.
+
+        Raises:
+            StepError: When it answers one of ``failed``, or takes too long.
+        """
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while (found := state()) != wanted:
+            if found.partition(":")[0] in failed:
+                raise StepError(at, f"{what} is {found}")
+            if time.monotonic() > deadline:
+                raise StepError(at, f"{what} is still {found} after {_WAIT_SECONDS:.0f} s")
+            self.pause(_POLL_SECONDS)

@@ -1,0 +1,198 @@
+"""What Amazon manages in every Region: components, images and workflows, as far as the sandbox knows them.
+
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/use-managed-components.html, read 2026-11-22.  Documents and
+versions are the sandbox's own: only names, platforms, types and the order of things are AWS's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from cdk_ami.sandbox.imagebuilder import arns, documents
+from cdk_ami.sandbox.imagebuilder.records import Record
+
+_CREATED: Final = "2026-11-02T00:00:00.000Z"
+_IMAGE_VERSION: Final = "2026.11.2"
+
+_BOTH_BUILD: Final = ("update", "amazon-cloudwatch-agent", "aws-cli-version-2", "amazon-corretto-17", "python-3")
+_BOTH_TEST: Final = ("simple-boot-test", "reboot-test", "ebs-volume-usage-test", "inspector-test")
+_LINUX_BUILD: Final = (
+    "stig-build-linux-low",
+    "stig-build-linux-medium",
+    "stig-build-linux-high",
+    "chrony-time-configuration-test",
+    "docker-ce-linux",
+    "php-8-2-linux",
+    "aws-codedeploy-agent-linux",
+)
+_WINDOWS_BUILD: Final = (
+    "stig-build-windows-low",
+    "stig-build-windows-medium",
+    "stig-build-windows-high",
+    "powershell-windows",
+    "dotnet-runtime-lts-windows",
+    "aws-codedeploy-agent-windows",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedImage:
+    """An image that Amazon manages.
+
+    Attributes:
+        name: Its name, such as ``amazon-linux-2023-x86``.
+        platform: ``Linux`` or ``Windows``.
+        os_version: What the service calls the operating system.
+        parameter: Public SSM parameter that holds the AMI behind it.
+    """
+
+    name: str
+    platform: str
+    os_version: str
+    parameter: str
+
+
+_AMAZON: Final = "/aws/service/ami-amazon-linux-latest"
+_CANONICAL: Final = "/aws/service/canonical/ubuntu/server"
+_WINDOWS: Final = "/aws/service/ami-windows-latest/Windows_Server"
+
+IMAGES: Final = (
+    *(
+        ManagedImage(name=name, platform="Linux", os_version=os_version, parameter=parameter)
+        for name, os_version, parameter in (
+            ("amazon-linux-2023-x86", "Amazon Linux 2023", f"{_AMAZON}/al2023-ami-kernel-default-x86_64"),
+            ("amazon-linux-2023-arm64", "Amazon Linux 2023", f"{_AMAZON}/al2023-ami-kernel-default-arm64"),
+            ("amazon-linux-2-x86", "Amazon Linux 2", f"{_AMAZON}/amzn2-ami-hvm-x86_64-gp2"),
+            ("amazon-linux-2-arm64", "Amazon Linux 2", f"{_AMAZON}/amzn2-ami-hvm-arm64-gp2"),
+            ("ubuntu-server-22-lts-x86", "Ubuntu 22", f"{_CANONICAL}/22.04/stable/current/amd64/hvm/ebs-gp2/ami-id"),
+            ("ubuntu-server-22-lts-arm64", "Ubuntu 22", f"{_CANONICAL}/22.04/stable/current/arm64/hvm/ebs-gp2/ami-id"),
+            ("ubuntu-server-24-lts-x86", "Ubuntu 24", f"{_CANONICAL}/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"),
+            ("ubuntu-server-24-lts-arm64", "Ubuntu 24", f"{_CANONICAL}/24.04/stable/current/arm64/hvm/ebs-gp3/ami-id"),
+        )
+    ),
+    *(
+        ManagedImage(
+            name=f"windows-server-{year}-english-{variant.lower()}-base-x86",
+            platform="Windows",
+            os_version=f"Microsoft Windows Server {year}",
+            parameter=f"{_WINDOWS}-{year}-English-{variant}-Base",
+        )
+        for year in ("2016", "2019", "2022", "2025")
+        for variant in ("Full", "Core")
+    ),
+)
+"""The managed images of the sandbox."""
+
+PARAMETERS: Final = {image.name: image.parameter for image in IMAGES}
+"""Public parameter with the AMI behind each managed image, by the image's name."""
+
+WORKFLOWS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "workflow/build/build-image": (
+        ("LaunchBuildInstance", "LaunchInstance"),
+        ("ApplyBuildComponents", "ExecuteComponents"),
+        ("InventoryCollection", "CollectImageMetadata"),
+        ("RunSanitizeScript", "SanitizeInstance"),
+        ("RunSysPrepScript", "RunSysPrep"),
+        ("CreateOutputAMI", "CreateImage"),
+        ("TerminateBuildInstance", "TerminateInstance"),
+    ),
+    "workflow/test/test-image": (
+        ("LaunchTestInstance", "LaunchInstance"),
+        ("ApplyTestComponents", "ExecuteComponents"),
+        ("TerminateTestInstance", "TerminateInstance"),
+    ),
+    "workflow/distribution/distribute-image": (("DistributeImage", "DistributeImage"),),
+}
+"""Steps of the managed workflows, name and action, by kind and name.
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/manage-image-workflows.html"""
+
+
+def workflow_arn(region: str, kind_and_name: str) -> str:
+    """Return the ARN of the build version of a managed workflow such as ``workflow/build/build-image``."""
+    return f"arn:aws:imagebuilder:{region}:{arns.MANAGED}:{kind_and_name}/1.0.2/1"
+
+
+@cache
+def records(region: str) -> dict[str, Record]:
+    """Return everything that Amazon manages in a Region, by ARN.  Callers only read it."""
+    found = [*_components(region), *_images(region), *_workflows(region)]
+    return {record.arn: record for record in found}
+
+
+def _components(region: str) -> list[Record]:
+    names = [
+        *((f"{name}-{os}", platform, "build") for name in _BOTH_BUILD for os, platform in _SYSTEMS),
+        *((f"{name}-{os}", platform, "test") for name in _BOTH_TEST for os, platform in _SYSTEMS),
+        *((name, "Linux", "build") for name in _LINUX_BUILD),
+        *((name, "Windows", "build") for name in _WINDOWS_BUILD),
+    ]
+    return [_component(region, name, platform, phase) for name, platform, phase in names]
+
+
+_SYSTEMS: Final = (("linux", "Linux"), ("windows", "Windows"))
+
+
+def _component(region: str, name: str, platform: str, phase: str) -> Record:
+    action = "ExecutePowerShell" if platform == "Windows" else "ExecuteBash"
+    data = (
+        f"name: {name}\nschemaVersion: 1.0\nphases:\n  - name: {phase}\n    steps:\n"
+        f"      - name: Apply\n        action: {action}\n        inputs:\n          commands: ['exit 0']\n"
+    )
+    document = documents.read_component(data, platform=platform)
+    arn = arns.arn(region=region, account=arns.MANAGED, kind="component", name=name, version="1.0.2", build=1)
+    body: dict[str, Any] = {
+        "name": name,
+        "version": "1.0.2",
+        "type": document.component_type,
+        "platform": platform,
+        "owner": "Amazon",
+        "data": data,
+        "encrypted": True,
+        "dateCreated": _CREATED,
+        "state": {"status": "ACTIVE"},
+        "status": "ACTIVE",
+    }
+    return Record(arn=arn, body=body, document=document)
+
+
+def _images(region: str) -> list[Record]:
+    return [_image(region, image) for image in IMAGES]
+
+
+def _image(region: str, image: ManagedImage) -> Record:
+    arn = arns.arn(region=region, account=arns.MANAGED, kind="image", name=image.name, version=_IMAGE_VERSION, build=1)
+    body: dict[str, Any] = {
+        "name": image.name,
+        "version": f"{_IMAGE_VERSION}/1",
+        "type": "AMI",
+        "platform": image.platform,
+        "osVersion": image.os_version,
+        "owner": "Amazon",
+        "state": {"status": "AVAILABLE"},
+        "buildType": "USER_INITIATED",
+        "imageSource": "AMAZON_MANAGED",
+        "dateCreated": _CREATED,
+    }
+    return Record(arn=arn, body=body)
+
+
+def _workflows(region: str) -> list[Record]:
+    found = []
+    for kind_and_name, steps in WORKFLOWS.items():
+        kind, _, name = kind_and_name.rpartition("/")
+        lines = "".join(f"  - name: {step}\n    action: {action}\n" for step, action in steps)
+        data = f"name: {name}\nschemaVersion: 1.0\nsteps:\n{lines}"
+        workflow_type = kind.removeprefix("workflow/").upper()
+        body: dict[str, Any] = {
+            "name": name,
+            "version": "1.0.2",
+            "type": workflow_type,
+            "owner": "Amazon",
+            "data": data,
+            "dateCreated": _CREATED,
+        }
+        document = documents.read_workflow(data, workflow_type=workflow_type)
+        found.append(Record(arn=workflow_arn(region, kind_and_name), body=body, document=document))
+    return found

@@ -1,0 +1,122 @@
+"""The state of the service, one backend for each account and Region, in the emulator's own form."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from moto.core.base_backend import BackendDict, BaseBackend
+
+from cdk_ami.sandbox.imagebuilder import arns, managed
+from cdk_ami.sandbox.imagebuilder.errors import not_found
+from cdk_ami.sandbox.imagebuilder.records import Record
+
+if TYPE_CHECKING:
+    from cdk_ami.sandbox.imagebuilder.engine.build import Build
+
+
+@dataclass(slots=True, kw_only=True)
+class Execution:
+    """One run of one workflow for one image; ``shown`` and each step are as the service's model names their members."""
+
+    shown: dict[str, Any]
+    steps: list[dict[str, Any]] = field(default_factory=list)
+
+
+class ImageBuilderBackend(BaseBackend):  # type: ignore[misc]
+    """What one account has in one Region.
+
+    Attributes:
+        lock: Held while a request is answered, and by builds while they change their image.
+        own: The account's resources by ARN, oldest first.
+        executions: Workflow runs by id.
+        answers: Answered requests by operation and client token: what was asked and what was answered.
+        builds: Builds that run, by the ARN of their image.
+        numbers: How many builds each image version has had, for numbers are never given twice.
+    """
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.lock = RLock()
+        self.own: dict[str, Record] = {}
+        self.executions: dict[str, Execution] = {}
+        self.answers: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
+        self.builds: dict[str, Build] = {}
+        self.numbers: Counter[str] = Counter()
+
+    def reset(self) -> None:
+        """Forget everything; builds that run stop at their next call and leave nothing behind."""
+        for build in list(self.builds.values()):
+            build.abandon()
+        super().reset()
+
+    def kind(self, kind: str) -> list[Record]:
+        """Return the account's resources of a kind, oldest first."""
+        return [record for record in self.own.values() if record.parsed.kind == kind]
+
+    def arn(self, kind: str, name: str, version: str = "", build: int | None = None) -> str:
+        """Return the ARN of a resource of this account and Region."""
+        return arns.arn(
+            region=self.region_name, account=self.account_id, kind=kind, name=name, version=version, build=build
+        )
+
+    def resolve(self, wanted: str) -> Record | None:
+        """Return what an ARN names, which may hold wildcards or leave the build open: then the newest."""
+        parsed = arns.parse(wanted)
+        if parsed is None:
+            return None
+        known = managed.records(self.region_name) if parsed.account == arns.MANAGED else self.own
+        if wanted in known:
+            return known[wanted]
+        found = arns.select(parsed, (record.parsed for record in known.values() if parsed.kind == record.parsed.kind))
+        return None if found is None else known[str(found)]
+
+    def get(self, wanted: str) -> Record:
+        """Return what an ARN names.
+
+        Raises:
+            ImageBuilderError: When there is no such resource.
+        """
+        found = self.resolve(wanted)
+        if found is None:
+            raise not_found(wanted)
+        return found
+
+    def users_of(self, arn: str) -> Iterator[str]:
+        """Yield the ARNs of the recipes and pipelines that a deletion of ``arn`` would leave with a hole."""
+        target = self.own[arn]
+        for record in self.own.values():
+            if any(self._would_lack(reference, target) for reference in _references(record)):
+                yield record.arn
+
+    def _would_lack(self, reference: str, target: Record) -> bool:
+        wanted = arns.parse(reference)
+        if wanted is None or wanted.kind != target.parsed.kind:
+            return False
+        candidates = [record.parsed for record in self.kind(wanted.kind)]
+        if arns.select(wanted, [target.parsed]) is None:
+            return False
+        return arns.select(wanted, [found for found in candidates if found != target.parsed]) is None
+
+
+def _references(record: Record) -> Iterator[str]:
+    kind = record.parsed.kind
+    if kind == "image-recipe":
+        yield from (component["componentArn"] for component in record.body.get("components") or ())
+    if kind == "image-pipeline":
+        for member in ("imageRecipeArn", "infrastructureConfigurationArn", "distributionConfigurationArn"):
+            if record.body.get(member):
+                yield record.body[member]
+        yield from (workflow["workflowArn"] for workflow in record.body.get("workflows") or ())
+
+
+REGIONS: list[str] = boto3.session.Session().get_available_regions("ec2")
+"""The Regions of the service: those of EC2."""
+
+imagebuilder_backends = BackendDict(
+    ImageBuilderBackend, "imagebuilder", use_boto3_regions=False, additional_regions=REGIONS
+)

@@ -1,0 +1,165 @@
+"""Image pipelines: recipe, infrastructure, distribution and schedule under one name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cdk_ami.sandbox.imagebuilder import lookups, validation
+from cdk_ami.sandbox.imagebuilder.errors import already_exists, invalid_combination, invalid_value, not_in_sandbox
+from cdk_ami.sandbox.imagebuilder.models import ImageBuilderBackend
+from cdk_ami.sandbox.imagebuilder.operations.common import (
+    Operation,
+    delete,
+    filtered,
+    member,
+    paged,
+    refuse,
+    stop_dry_run,
+)
+from cdk_ami.sandbox.imagebuilder.operations.images import start_image
+from cdk_ami.sandbox.imagebuilder.records import Record, present, timestamp
+
+
+def create_image_pipeline(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
+    """Create a pipeline."""
+    arn = backend.arn("image-pipeline", request["name"])
+    if arn in backend.own:
+        raise already_exists("ImagePipeline", arn)
+    check_sources(backend, request)
+    refuse(validation.schedule_faults(request["schedule"]) if request.get("schedule") else ())
+    stop_dry_run(request)
+    body = {"name": request["name"], "dateCreated": timestamp(), "consecutiveFailures": 0}
+    record = Record(arn=arn, body={**body, **_pipeline(backend, request)}, tags=dict(request.get("tags") or {}))
+    backend.own[arn] = record
+    return {"imagePipelineArn": arn}
+
+
+def update_image_pipeline(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
+    """Replace everything but name, tags and what the runs left."""
+    record = backend.get(request["imagePipelineArn"])
+    check_sources(backend, request)
+    refuse(validation.schedule_faults(request["schedule"]) if request.get("schedule") else ())
+    keep = ("name", "dateCreated", "dateLastRun", "lastRunStatus", "consecutiveFailures")
+    kept = present({name: record.body.get(name) for name in keep})
+    record.body = {**kept, "dateUpdated": timestamp(), **_pipeline(backend, request)}
+    return {"imagePipelineArn": record.arn}
+
+
+def check_sources(backend: ImageBuilderBackend, request: Mapping[str, Any]) -> None:
+    """Refuse a pipeline or image whose parts do not exist or do not fit."""
+    if request.get("containerRecipeArn"):
+        raise not_in_sandbox("containerRecipeArn")
+    if not request.get("imageRecipeArn"):
+        raise invalid_combination("Specify exactly one of imageRecipeArn and containerRecipeArn.")
+    if (request.get("imageScanningConfiguration") or {}).get("imageScanningEnabled"):
+        raise not_in_sandbox("imageScanningConfiguration.imageScanningEnabled")
+    for name in ("imageRecipeArn", "infrastructureConfigurationArn", "distributionConfigurationArn"):
+        if request.get(name) and backend.resolve(request[name]) is None:
+            raise invalid_value(name, f"The resource '{request[name]}' does not exist.")
+    for index, workflow in enumerate(request.get("workflows") or ()):
+        if backend.resolve(workflow["workflowArn"]) is None:
+            raise invalid_value(
+                f"workflows[{index}].workflowArn", f"The workflow '{workflow['workflowArn']}' does not exist."
+            )
+    refuse(validation.execution_faults(request))
+    if request.get("executionRole"):
+        lookups.check_role(backend, request["executionRole"])
+
+
+def _pipeline(backend: ImageBuilderBackend, request: Mapping[str, Any]) -> dict[str, Any]:
+    members = (
+        "description",
+        "imageRecipeArn",
+        "infrastructureConfigurationArn",
+        "distributionConfigurationArn",
+        "imageTags",
+        "imageScanningConfiguration",
+        "executionRole",
+        "workflows",
+        "loggingConfiguration",
+    )
+    schedule = request.get("schedule")
+    if schedule is not None:
+        start = "EXPRESSION_MATCH_AND_DEPENDENCY_UPDATES_AVAILABLE"
+        schedule = {"timezone": "Etc/UTC", "pipelineExecutionStartCondition": start, **schedule}
+    return {
+        **present({name: request.get(name) for name in members}),
+        **present({"schedule": schedule}),
+        "platform": backend.get(request["imageRecipeArn"]).body["platform"],
+        "status": request.get("status") or "ENABLED",
+        "enhancedImageMetadataEnabled": request.get("enhancedImageMetadataEnabled") is not False,
+        "imageTestsConfiguration": {
+            "imageTestsEnabled": True,
+            "timeoutMinutes": 720,
+            **(request.get("imageTestsConfiguration") or {}),
+        },
+    }
+
+
+def get_image_pipeline(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
+    """Answer with a pipeline."""
+    return {"imagePipeline": backend.get(request["imagePipelineArn"]).shown()}
+
+
+def list_image_pipelines(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
+    """List pipelines."""
+    shown = [record.shown() for record in backend.kind("image-pipeline")]
+    return paged(request, "imagePipelineList", filtered(request, shown, _FILTERS))
+
+
+_FILTERS: Final = {
+    name: member(name)
+    for name in (
+        "description",
+        "distributionConfigurationArn",
+        "imageRecipeArn",
+        "infrastructureConfigurationArn",
+        "name",
+        "status",
+    )
+}
+
+
+def list_image_pipeline_images(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
+    """List the images that a pipeline made, newest first."""
+    arn = backend.get(request["imagePipelineArn"]).arn
+    shown = [record.shown() for record in backend.kind("image") if record.body.get("sourcePipelineArn") == arn]
+    filters = {name: member(name) for name in ("name", "version")}
+    return paged(request, "imageSummaryList", filtered(request, shown[::-1], filters))
+
+
+def start_image_pipeline_execution(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
+    """Start a build; a disabled pipeline can be started too."""
+    record = backend.get(request["imagePipelineArn"])
+    settings = dict(record.body)
+    group = (settings.pop("loggingConfiguration", None) or {}).get("imageLogGroupName")
+    if group:
+        settings["loggingConfiguration"] = {"logGroupName": group}
+    check_sources(backend, settings)
+    arn = start_image(backend, settings, pipeline=record, tags=dict(request.get("tags") or {}))
+    return {"imageBuildVersionArn": arn}
+
+
+def create_image(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
+    """Start a build without a pipeline."""
+    check_sources(backend, request)
+    arn = start_image(backend, request, pipeline=None, tags=dict(request.get("tags") or {}))
+    return {"imageBuildVersionArn": arn}
+
+
+def delete_image_pipeline(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
+    """Delete a pipeline; its images stay."""
+    return delete(backend, "imagePipelineArn", request["imagePipelineArn"])
+
+
+OPERATIONS: Final[dict[str, Operation]] = {
+    "CreateImagePipeline": create_image_pipeline,
+    "UpdateImagePipeline": update_image_pipeline,
+    "GetImagePipeline": get_image_pipeline,
+    "ListImagePipelines": list_image_pipelines,
+    "ListImagePipelineImages": list_image_pipeline_images,
+    "StartImagePipelineExecution": start_image_pipeline_execution,
+    "CreateImage": create_image,
+    "DeleteImagePipeline": delete_image_pipeline,
+}
