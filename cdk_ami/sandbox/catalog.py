@@ -150,9 +150,7 @@ def resolve_managed_image(arn: str, *, region: str) -> str | None:
 
 
 def _covers(pattern: str, version: str) -> bool:
-    return all(
-        wanted in {"x", node} for wanted, node in zip(pattern.split("."), version.split("."), strict=True)
-    )
+    return all(wanted in {"x", node} for wanted, node in zip(pattern.split("."), version.split("."), strict=True))
 
 
 def _hash(*parts: str) -> str:

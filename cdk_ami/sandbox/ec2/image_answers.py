@@ -210,7 +210,8 @@ class ImageAnswers:
         years = 2 if image.sharing.public else 10
         if not now < when <= now + timedelta(days=366 * years):
             raise refusal(
-                "InvalidParameterValue", f"DeprecateAt must be in the future and at most {years} years ahead, got {when}"
+                "InvalidParameterValue",
+                f"DeprecateAt must be in the future and at most {years} years ahead, got {when}",
             )
         image.deprecated_at = when.strftime("%Y-%m-%dT%H:%M:00.000Z")
         return ActionResult({"Return": True})
@@ -309,7 +310,9 @@ def _check_permission(image: Image, permission: dict[str, str], backend: Any) ->
     if user is not None and not _ACCOUNT.fullmatch(user):
         raise refusal("InvalidAMIAttributeItemValue", f'Invalid attribute item value "{user}" for userId item type.')
     if group is not None and group != "all":
-        raise refusal("InvalidAMIAttributeItemValue", f'Invalid attribute item value "{group}" for UserGroup item type.')
+        raise refusal(
+            "InvalidAMIAttributeItemValue", f'Invalid attribute item value "{group}" for UserGroup item type.'
+        )
     for snapshot_id in image.snapshot_ids:
         snapshot = backend.snapshots.get(snapshot_id)
         if snapshot is None or not snapshot.encrypted:

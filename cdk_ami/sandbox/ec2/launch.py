@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
+from moto.core.types import Base64EncodedString
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import MetadataOptions
 from moto.ec2.utils import filter_iam_instance_profiles, parse_user_data
@@ -103,9 +104,8 @@ class _Launch:
         self.profile = self._profile()
         self.volumes = plan_volumes(backend, self.image, self.request.get("BlockDeviceMappings", []))
         self.tags = tags_by_type(self._tag_specifications(), allowed=LAUNCH_TAGS)
-        key_name = self.request.get("KeyName")
-        if key_name and key_name not in backend.keypairs:
-            raise refusal("InvalidKeyPair.NotFound", f"The key pair '{key_name}' does not exist")
+        if self.request.get("KeyName"):
+            backend.describe_key_pairs(key_names=[self.request["KeyName"]])  # refuses what does not exist
         self.count = int(self.request.get("MaxCount") or 1)
         if not 1 <= int(self.request.get("MinCount") or 1) <= self.count:
             raise refusal("InvalidParameterValue", f"MinCount must be between 1 and MaxCount, which is {self.count}")
@@ -113,11 +113,10 @@ class _Launch:
     def run(self) -> Any:
         """Launch and return the reservation."""
         request, backend = self.request, self.backend
-        user_data = request.get("UserData")
         reservation = backend.run_instances(
             self.image.id,
             self.count,
-            parse_user_data(user_data) if user_data is not None else None,
+            _user_data(request.get("UserData")),
             [],
             instance_type=self.instance_type,
             is_instance_type_default=not request.get("InstanceType"),
@@ -169,7 +168,9 @@ class _Launch:
         resolved = resolve_image_id(self.backend, image_id)
         image = find_image(self.backend.region_name, self.backend.account_id, resolved)
         if image.state != "available":
-            raise refusal("InvalidAMIID.Unavailable", f"The image ID '{resolved}' is not available: it is {image.state}")
+            raise refusal(
+                "InvalidAMIID.Unavailable", f"The image ID '{resolved}' is not available: it is {image.state}"
+            )
         return image
 
     def _instance_type(self) -> str:
@@ -223,7 +224,9 @@ class _Launch:
         defaults = backend.get_default_subnets()
         chosen = defaults.get(zone) if zone else next((defaults[each] for each in zones if each in defaults), None)
         if chosen is None:
-            raise refusal("VPCIdNotSpecified", "No default VPC for this user. GroupName is only supported for default VPC.")
+            raise refusal(
+                "VPCIdNotSpecified", "No default VPC for this user. GroupName is only supported for default VPC."
+            )
         return chosen
 
     def _groups(self) -> list[Any]:
@@ -290,3 +293,8 @@ class _Launch:
 
     def _tag_specifications(self) -> list[dict[str, Any]]:
         return [each for each in self.request.get("TagSpecifications", []) if each.get("Tags")]
+
+
+def _user_data(value: Any) -> Base64EncodedString | None:
+    # A template's is decoded already, a request's is not.
+    return value if isinstance(value, Base64EncodedString) else parse_user_data(value)

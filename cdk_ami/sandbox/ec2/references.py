@@ -17,9 +17,7 @@ def references(backend: Any, image_ids: Sequence[str]) -> Iterator[dict[str, str
             yield _reference(instance.image_id, "ec2:Instance", f"{prefix.format('ec2')}instance/{instance.id}")
     for template in list(backend.launch_templates.values()):
         for image_id in sorted({version.image_id for version in template.versions} & wanted):
-            yield _reference(
-                image_id, "ec2:LaunchTemplate", f"{prefix.format('ec2')}launch-template/{template.id}"
-            )
+            yield _reference(image_id, "ec2:LaunchTemplate", f"{prefix.format('ec2')}launch-template/{template.id}")
     parameters = ssm_backends[backend.account_id][backend.region_name]._parameters  # noqa: SLF001 - moto keeps them so
     for name, versions in sorted(dict.items(parameters)):
         if versions and versions[-1].data_type == "aws:ec2:image" and versions[-1].value in wanted:

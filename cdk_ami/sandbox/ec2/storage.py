@@ -37,5 +37,3 @@ class StorageOperations:
         """Return the key that EBS uses when none is named."""
         self.default_kms_key_id = default_key(self.account_id, self.region_name)
         return self.default_kms_key_id
-
-

@@ -182,7 +182,8 @@ def find_template(backend: Any, specification: dict[str, Any]) -> LaunchTemplate
     name, template_id = specification.get("LaunchTemplateName"), specification.get("LaunchTemplateId")
     if bool(name) == bool(template_id):
         raise refusal(
-            "InvalidParameterCombination", "Name the launch template by launchTemplateId or launchTemplateName, not both"
+            "InvalidParameterCombination",
+            "Name the launch template by launchTemplateId or launchTemplateName, not both",
         )
     return backend.get_launch_template_by_name(name) if name else backend.get_launch_template(template_id)
 

@@ -73,7 +73,10 @@ def _without_image_encryption(image: Image, overrides: Sequence[dict[str, Any]])
     """Let ``Encrypted`` of an AMI's mapping, which describes its snapshot, not count as a wish of the request."""
     asked = {mapping["DeviceName"]: mapping.get("Ebs", {}) for mapping in overrides}
     neutral = [
-        {"DeviceName": mapping["DeviceName"], "Ebs": {"Encrypted": asked.get(mapping["DeviceName"], {}).get("Encrypted")}}
+        {
+            "DeviceName": mapping["DeviceName"],
+            "Ebs": {"Encrypted": asked.get(mapping["DeviceName"], {}).get("Encrypted")},
+        }
         for mapping in image.mappings
         if "Ebs" in mapping
     ]
