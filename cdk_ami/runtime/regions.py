@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,13 +17,10 @@ T = TypeVar("T")
 WORKERS: Final = 8
 """Regions asked at once.  Sixteen Regions take 2.6 s with 8 workers, 20 s one by one and 1.4 s with 16."""
 
-_CONFIG: Final = Config(
-    # The default of three attempts fails as soon as a tenth of the calls is throttled.
-    # https://docs.aws.amazon.com/boto3/latest/guide/retries.html
-    retries={"mode": "standard", "total_max_attempts": 10},
-    connect_timeout=10,
-    read_timeout=60,
-)
+ATTEMPTS: Final = 10
+"""Attempts at one call, unless AWS_MAX_ATTEMPTS says otherwise.  Over 16 Regions with a third of the calls throttled, the
+SDK's own three never end well, five do; with half of them throttled it takes ten.
+https://docs.aws.amazon.com/boto3/latest/guide/retries.html"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +56,17 @@ class Answers(Generic[T]):
 def clients_of(regions: Sequence[str]) -> list[RegionClients]:
     """Return the clients of each Region, from one session: a session a Region would cost ten times the time."""
     session = boto3.session.Session()
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", ATTEMPTS))},
+        connect_timeout=10,
+        read_timeout=60,
+    )
     return [
         RegionClients(
             region=region,
-            ec2=session.client("ec2", region_name=region, config=_CONFIG),
-            ssm=session.client("ssm", region_name=region, config=_CONFIG),
-            imagebuilder=session.client("imagebuilder", region_name=region, config=_CONFIG),
+            ec2=session.client("ec2", region_name=region, config=config),
+            ssm=session.client("ssm", region_name=region, config=config),
+            imagebuilder=session.client("imagebuilder", region_name=region, config=config),
         )
         for region in regions
     ]
