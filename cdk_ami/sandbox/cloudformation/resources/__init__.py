@@ -1,0 +1,43 @@
+"""One module per service, one handler per resource type; importing this package registers them all."""
+
+from cdk_ami.sandbox.cloudformation.resources import (
+    autoscaling,
+    cloudwatch,
+    ecr,
+    events,
+    iam,
+    imagebuilder,
+    images,
+    instances,
+    kms,
+    logs,
+    meta,
+    network,
+    routing,
+    s3,
+    security_groups,
+    sns,
+    sqs,
+    ssm,
+)
+
+__all__ = [
+    "autoscaling",
+    "cloudwatch",
+    "ecr",
+    "events",
+    "iam",
+    "imagebuilder",
+    "images",
+    "instances",
+    "kms",
+    "logs",
+    "meta",
+    "network",
+    "routing",
+    "s3",
+    "security_groups",
+    "sns",
+    "sqs",
+    "ssm",
+]

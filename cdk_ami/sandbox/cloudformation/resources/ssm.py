@@ -1,0 +1,44 @@
+"""Parameters of the parameter store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cdk_ami.sandbox.cloudformation.resources.base import Context, Handler, Made, handles
+
+
+@handles("AWS::SSM::Parameter", "AllowedPattern DataType Description Name Tags Tier Type Value")
+class Parameter(Handler):
+    """One parameter."""
+
+    def create(self, context: Context, new: Mapping[str, Any]) -> Made:
+        """Put the parameter, which must not exist."""
+        name = new.get("Name") or f"CFN-{context.name()}"
+        tags = context.tags(new.get("Tags"))
+        context.client("ssm").put_parameter(Name=name, Overwrite=False, Tags=tags, **self._options(new))
+        return self._made(context, name, new)
+
+    def update(self, context: Context, physical_id: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Made:
+        """Put another value over it."""
+        client = context.client("ssm")
+        client.put_parameter(Name=physical_id, Overwrite=True, **self._options(new))
+        put, remove = context.retag(old.get("Tags"), new.get("Tags"))
+        if put:
+            tags = [{"Key": key, "Value": value} for key, value in put.items()]
+            client.add_tags_to_resource(ResourceType="Parameter", ResourceId=physical_id, Tags=tags)
+        if remove:
+            client.remove_tags_from_resource(ResourceType="Parameter", ResourceId=physical_id, TagKeys=remove)
+        return self._made(context, physical_id, new)
+
+    def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Remove the parameter."""
+        context.client("ssm").delete_parameter(Name=physical_id)
+
+    def _options(self, new: Mapping[str, Any]) -> dict[str, Any]:
+        names = ("AllowedPattern", "DataType", "Description", "Tier", "Type", "Value")
+        return {name: new[name] for name in names if name in new}
+
+    def _made(self, context: Context, name: str, new: Mapping[str, Any]) -> Made:
+        arn = context.arn("ssm", f"parameter/{name.removeprefix('/')}")
+        return Made(physical_id=name, attributes={"Arn": arn, "Type": new["Type"], "Value": new["Value"]})
