@@ -13,7 +13,6 @@ from cdk_ami.source.catalog import choices, find
 from cdk_ami.source.platform import Architecture, Platform
 
 _EC2: Final = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference/"
-_AMI_ID: Final = re.compile(r"ami-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 # https://docs.aws.amazon.com/marketplace/latest/userguide/ami-single-ami-products.html: products listed before the
 # catalogue's API carry a UUID.
 _PRODUCT_ID: Final = re.compile(r"prod-[a-z0-9]{13}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -64,13 +63,6 @@ def windows_architecture(platform: str, architecture: str) -> Iterator[Problem]:
     """Windows Server has no AMI for arm64."""
     if platform == Platform.WINDOWS and architecture == Architecture.ARM64:
         yield Problem(problem="does not exist for Windows Server", got=architecture, fix="use Architecture.X86_64")
-
-
-@rule("AmiId", source=f"{_EC2}API_Image.html")
-def ami_id(value: str) -> Iterator[Problem]:
-    """An AMI id is ami- and 8 or 17 hexadecimal digits."""
-    if not isinstance(value, str) or not _AMI_ID.fullmatch(value):
-        yield Problem(problem="is no AMI id", got=value, fix="write ami- and 17 hexadecimal digits, in lower case")
 
 
 @rule("MarketplaceProductId", source=f"{IB}API_CreateImageRecipe.html")

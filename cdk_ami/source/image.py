@@ -399,7 +399,7 @@ class SourceImage:
             verb = "ended" if self._support_ends < CATALOG_DATE else "ends"
             _annotations(scope).add_warning_v2(
                 "cdk-ami::SourceNearEndOfSupport",
-                f"the vendor's support of {self.title} {verb} on {self._support_ends}: plan the move to a newer release",
+                f"the vendor's support of {self.title} {verb} on {self._support_ends}: move to a newer release",
             )
         if self._assumed_root_device:
             _annotations(scope).add_warning_v2(

@@ -1,0 +1,209 @@
+"""Renders where an image is built: role, network, logs and the infrastructure configuration over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from aws_cdk import Acknowledgment, RemovalPolicy, Stack, Validations
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_imagebuilder as imagebuilder
+from aws_cdk import aws_logs as logs
+from constructs import Construct, IDependable
+
+from cdk_ami.build.permissions import WILDCARD_REASON, BuildPermissions
+from cdk_ami.naming import log_group
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_sns as sns
+
+    from cdk_ami.build.environment import BuildEnvironment
+    from cdk_ami.source.platform import Architecture
+
+_OPEN_PORTS: Final = (443, 80)
+_SERVICE_ROLE: Final = "aws-service-role/imagebuilder.amazonaws.com/AWSServiceRoleForImageBuilder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reads:
+    """What a build reads beside the service's own.
+
+    Attributes:
+        component_arns: The components, versions as wildcards where they are not known.
+        object_arns: Objects in buckets: the assets of the components.
+        inventory: Whether the build reports its packages.
+    """
+
+    component_arns: Sequence[str]
+    object_arns: Sequence[str]
+    inventory: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Infrastructure:
+    """What was rendered.
+
+    Attributes:
+        configuration: The infrastructure configuration.
+        role: Role of the build instance.
+        log_group: Log group of builds and pipeline.
+        connections: The build instance's side of the network, None in the default VPC.
+        needs: What a build needs and the configuration does not name: policies added later, rules, routes.
+    """
+
+    configuration: imagebuilder.CfnInfrastructureConfiguration
+    role: iam.Role
+    log_group: logs.CfnLogGroup
+    connections: ec2.Connections | None
+    needs: tuple[IDependable, ...]
+
+
+def render_infrastructure(
+    scope: Construct,
+    *,
+    name: str,
+    environment: BuildEnvironment,
+    architecture: Architecture,
+    reads: Reads,
+    topic: sns.ITopic | None,
+) -> Infrastructure:
+    """Add to ``scope`` all that the builds of the image ``name`` run in."""
+    group = _log_group(scope, name, environment)
+    role = _role(scope, name, environment, reads, group)
+    profile = iam.CfnInstanceProfile(scope, "InstanceProfile", roles=[role.role_name])
+    security_groups = _security_groups(scope, name, environment)
+    subnet = environment.chosen_subnet()
+    bucket = environment.log_bucket
+    shape = imagebuilder.CfnInfrastructureConfiguration
+    configuration = shape(
+        scope,
+        "Infrastructure",
+        name=name,
+        description=f"Where {name} is built",
+        instance_profile_name=profile.ref,
+        instance_types=list(environment.types_for(architecture)),
+        instance_metadata_options=shape.InstanceMetadataOptionsProperty(
+            http_tokens="required", http_put_response_hop_limit=environment.hop_limit
+        ),
+        logging=shape.LoggingProperty(
+            s3_logs=shape.S3LogsProperty(
+                s3_bucket_name=bucket.bucket_name, s3_key_prefix=environment.log_prefix or name
+            )
+        )
+        if bucket
+        else None,
+        resource_tags=dict(environment.resource_tags) or None,
+        security_group_ids=[one.security_group_id for one in security_groups] or None,
+        sns_topic_arn=topic.topic_arn if topic else None,
+        subnet_id=subnet.subnet_id if subnet else None,
+        terminate_instance_on_failure=environment.terminate_on_failure,
+    )
+    if topic:
+        _let_service_use_key(scope, topic)
+    needs: list[IDependable] = [role, group, *security_groups, *environment.requires]
+    if environment.vpc and subnet:
+        needs += [environment.vpc.internet_connectivity_established, subnet.internet_connectivity_established]
+    return Infrastructure(
+        configuration=configuration,
+        role=role,
+        log_group=group,
+        connections=ec2.Connections(security_groups=security_groups) if security_groups else None,
+        needs=tuple(needs),
+    )
+
+
+def _log_group(scope: Construct, name: str, environment: BuildEnvironment) -> logs.CfnLogGroup:
+    group = logs.CfnLogGroup(
+        scope, "LogGroup", log_group_name=log_group(name), retention_in_days=environment.log_retention_days
+    )
+    # The service makes a missing group by itself and would keep events for ever; one that is left behind stops the next
+    # deployment under the same name.
+    group.apply_removal_policy(RemovalPolicy.RETAIN if environment.retain_logs else RemovalPolicy.DESTROY)
+    return group
+
+
+def _role(
+    scope: Construct, name: str, environment: BuildEnvironment, reads: Reads, group: logs.CfnLogGroup
+) -> iam.Role:
+    stack = Stack.of(scope)
+    bucket = environment.log_bucket
+    key = bucket.encryption_key if bucket else None
+    permissions = BuildPermissions(
+        partition=stack.partition,
+        region=stack.region,
+        log_group_arn=group.attr_arn,
+        component_arns=reads.component_arns,
+        object_arns=reads.object_arns,
+        log_objects_arn=bucket.arn_for_objects(f"{environment.log_prefix or name}/*") if bucket else None,
+        log_key_arn=key.key_arn if key else None,
+        inventory=reads.inventory,
+    )
+    role = iam.Role(
+        scope,
+        "Role",
+        assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
+        description=f"What a build of {name} may do",
+        inline_policies={"Build": iam.PolicyDocument.from_json(permissions.document())},
+    )
+    Validations.of(role).acknowledge(
+        *(
+            Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{plain_arn(arn)}]", reason=WILDCARD_REASON)
+            for arn in stack.resolve(list(permissions.wildcards()))
+        )
+    )
+    return role
+
+
+def plain_arn(arn: Any) -> str:
+    """Return ``arn``, resolved to CloudFormation, as cdk-nag writes it: references in angle brackets."""
+    match arn:
+        case str():
+            return arn
+        case {"Ref": str(name)}:
+            return f"<{name}>"
+        case {"Fn::GetAtt": [str(name), str(attribute)]}:
+            return f"<{name}.{attribute}>"
+        case {"Fn::Join": [str(separator), list(parts)]}:
+            return separator.join(plain_arn(part) for part in parts)
+        case _:
+            return str(arn)
+
+
+def _security_groups(scope: Construct, name: str, environment: BuildEnvironment) -> list[ec2.ISecurityGroup]:
+    if environment.vpc is None or environment.security_groups:
+        return list(environment.security_groups)
+    group = ec2.SecurityGroup(
+        scope,
+        "SecurityGroup",
+        vpc=environment.vpc,
+        description=f"Builds of {name}: nothing in",
+        allow_all_outbound=environment.all_outbound,
+    )
+    if not environment.all_outbound:
+        for port in _OPEN_PORTS:
+            group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(port), "AWS and package repositories")
+    return [group]
+
+
+def _let_service_use_key(scope: Construct, topic: sns.ITopic) -> None:
+    """Let the service-linked role publish to an encrypted topic.
+
+    A key policy cannot name a role that does not exist yet, and the service makes its role with the first build: so the
+    statement names every principal and admits one by its ARN.
+    https://docs.aws.amazon.com/imagebuilder/latest/userguide/integ-sns.html
+    """
+    if topic.master_key is None:
+        return
+    stack = Stack.of(scope)
+    service_role = f"arn:{stack.partition}:iam::{stack.account}:role/{_SERVICE_ROLE}"
+    topic.master_key.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid="ImageBuilderNotifies",
+            principals=[iam.AnyPrincipal()],
+            actions=["kms:Decrypt", "kms:GenerateDataKey"],
+            resources=["*"],
+            conditions={"StringEquals": {"aws:PrincipalArn": service_role, "kms:CallerAccount": stack.account}},
+        )
+    )
