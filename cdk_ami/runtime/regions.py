@@ -18,8 +18,8 @@ WORKERS: Final = 8
 """Regions asked at once.  Sixteen Regions take 2.6 s with 8 workers, 20 s one by one and 1.4 s with 16."""
 
 ATTEMPTS: Final = 10
-"""Attempts at one call, unless AWS_MAX_ATTEMPTS says otherwise.  Over 16 Regions with a third of the calls throttled, the
-SDK's own three never end well, five do; with half of them throttled it takes ten.
+"""Attempts at one call, unless AWS_MAX_ATTEMPTS says otherwise.  Over 16 Regions with a third of the calls throttled,
+the three of the SDK never end well, five do; with half of them throttled it takes ten.
 https://docs.aws.amazon.com/boto3/latest/guide/retries.html"""
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
-import aws_cdk as cdk
 import pytest
 
-from tests.support.synth import ROOT, app_context
+from tests.support.programs import synthesize_program
+from tests.support.synth import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -24,18 +23,11 @@ def blocks() -> list[Any]:
 
 
 @pytest.mark.parametrize("code", blocks())
-def test_a_snippet_runs_and_renders_resources(code: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("CDK_OUTDIR", str(tmp_path))
-    app = cdk.App(context=app_context() | {"@aws-cdk/core:validateAgainstDefaultRules": False})
-    monkeypatch.setattr(cdk, "App", lambda: app)
+def test_a_snippet_runs_and_renders_resources_in_each_stack(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    templates = synthesize_program(code, "snippet", monkeypatch)
 
-    exec(compile(code, "snippet", "exec"), {"__name__": "snippet"})  # noqa: S102 - our own pages
-
-    stacks = [child for child in app.node.children if isinstance(child, cdk.Stack)]
-    assert stacks, "the snippet made no stack"
-    assembly = app.synth()
-    assert all(assembly.get_stack_artifact(stack.artifact_id).template.get("Resources") for stack in stacks)
+    assert templates
+    assert [name for name, template in templates.items() if not template.get("Resources")] == []
 
 
 def test_the_readme_shows_code() -> None:
