@@ -11,7 +11,7 @@ from cdk_ami.errors import Faults
 
 if TYPE_CHECKING:
     from aws_cdk import aws_imagebuilder as imagebuilder
-    from aws_cdk.aws_kms import IKeyRef
+    from aws_cdk.interfaces.aws_kms import IKeyRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +23,8 @@ class Volume:
         type: EBS volume type.  ``gp3`` is the cheapest SSD type: about 20 % less than ``gp2`` for each GiB.
         iops: Provisioned IOPS.  None takes the baseline: 3,000 for gp3, included in its price.
         throughput_mib: Throughput in MiB/s, gp3 only.  None takes the baseline of 125, included in the price.
-        kms_key: Key that encrypts the volume in the build's Region.  None takes the account's default EBS key, which
-            cannot be shared: an AMI for other accounts needs a key here or in its target.
+        kms_key: Key that encrypts the volume in the build's Region, or its ARN or alias ARN.  None takes the account's
+            default EBS key, which cannot be shared: an AMI for other accounts needs a key here or in its target.
         device: Name of the device, such as ``/dev/sdf``.  None means the source's root device.
         encrypted: Whether the volume is encrypted.  Only an AMI that is sold must not be.
         delete_on_termination: Whether the volume goes with its instance.  Keeping it keeps its cost.
@@ -36,7 +36,7 @@ class Volume:
     type: str = "gp3"
     iops: int | None = None
     throughput_mib: int | None = None
-    kms_key: IKeyRef | None = None
+    kms_key: IKeyRef | str | None = None
     device: str | None = None
     encrypted: bool = True
     delete_on_termination: bool = True
@@ -77,7 +77,7 @@ def check_volumes(faults: Faults, volumes: Sequence[Volume], *, root_device: str
 def render_volumes(
     volumes: Sequence[Volume], *, root_device: str
 ) -> list[imagebuilder.CfnImageRecipe.InstanceBlockDeviceMappingProperty]:
-    """Return the block device mappings of a recipe: the root volume, encrypted unless one says otherwise, then the rest.
+    """Return the block device mappings of a recipe: the root volume first, also when no volume names it.
 
     Args:
         volumes: Checked volumes.
@@ -93,7 +93,7 @@ def render_volumes(
                 delete_on_termination=volume.delete_on_termination,
                 encrypted=volume.encrypted,
                 iops=volume.iops,
-                kms_key_id=None if volume.kms_key is None else volume.kms_key.key_ref.key_arn,
+                kms_key_id=_key_id(volume.kms_key),
                 throughput=volume.throughput_mib,
                 volume_size=volume.size_gib,
                 volume_type=volume.type,
@@ -101,6 +101,10 @@ def render_volumes(
         )
         for volume in _rooted(volumes, root_device)
     ]
+
+
+def _key_id(key: IKeyRef | str | None) -> str | None:
+    return key if key is None or isinstance(key, str) else key.key_ref.key_arn
 
 
 def _rooted(volumes: Sequence[Volume], root_device: str) -> tuple[Volume, ...]:
