@@ -19,10 +19,13 @@ class Pace:
             Environment: ``CDK_AMI_SANDBOX_IMAGE_SECONDS``.
         warmup: From the launch of an instance in an instance refresh until it counts as healthy, whatever the
             refresh asks for.  Environment: ``CDK_AMI_SANDBOX_WARMUP_SECONDS``.
+        state: How long an Image Builder build stays in each of its states before it goes on.
+            Environment: ``CDK_AMI_SANDBOX_STATE_SECONDS``.
     """
 
     image: float = field(default_factory=lambda: _seconds("IMAGE"))
     warmup: float = field(default_factory=lambda: _seconds("WARMUP"))
+    state: float = field(default_factory=lambda: _seconds("STATE"))
 
 
 PACE = Pace()

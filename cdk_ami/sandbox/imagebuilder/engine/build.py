@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any, Final
 
@@ -24,19 +23,9 @@ from cdk_ami.sandbox.imagebuilder.engine.session import Session, StepError, Stop
 from cdk_ami.sandbox.imagebuilder.engine.workflows import Workflow
 from cdk_ami.sandbox.imagebuilder.models import ImageBuilderBackend
 from cdk_ami.sandbox.imagebuilder.records import Record, timestamp
+from cdk_ami.sandbox.pace import PACE
 
 _REASON_MAX: Final = 1024
-
-
-@dataclass(slots=True)
-class Pace:
-    """How long builds stay in each state, in seconds; 0 goes as fast as the machine can."""
-
-    state_seconds: float = 0.0
-
-
-PACE: Final = Pace()
-"""The pace of all builds of this process."""
 
 
 def start(backend: ImageBuilderBackend, image: Record, *, components: tuple[ComponentUse, ...], stages: Stages) -> None:
@@ -228,7 +217,7 @@ class Build:
         self._instances.remove(instance_id)
 
     def _enter(self, status: str) -> None:
-        self._session.pause(PACE.state_seconds)
+        self._session.pause(PACE.state)
         self._tell(f"State {status}")
         self._set({"status": status})
         self._journal.flush()
