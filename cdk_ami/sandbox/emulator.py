@@ -27,7 +27,7 @@ OWN_SERVICES: Final = {
 }
 """Services that are ours altogether, and the package that holds each in moto's own shape."""
 
-MENDED_SERVICES: Final = ("cloudtrail", "ssm", "ec2", "autoscaling")
+MENDED_SERVICES: Final = ("cloudtrail", "iam", "ssm", "ec2", "autoscaling")
 """Services of moto's that we mend; each has a package here with a function ``install``."""
 
 
@@ -120,6 +120,19 @@ def graft(owner: type, mends: type, *, new: frozenset[str] = frozenset()) -> dic
                 f"moto {moto.__version__}: {owner.__name__}.{name} takes {unknown} besides; install a version in range"
             )
     return originals
+
+
+def replace_property(owner: type, name: str, getter: Callable[[Any], Any]) -> None:
+    """Put a read-only property in the place of the property ``owner.name``.
+
+    Raises:
+        EmulatorMismatchError: When there is no such property.
+    """
+    if not isinstance(inspect.getattr_static(owner, name, None), property):
+        raise EmulatorMismatchError(
+            f"moto {moto.__version__} has no property {owner.__name__}.{name}; install a version in range"
+        )
+    setattr(owner, name, property(getter))
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:

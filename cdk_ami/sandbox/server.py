@@ -29,8 +29,6 @@ class Sandbox:
         os.environ.setdefault("MOTO_ENABLE_AMI_VALIDATION", "true")
         os.environ.setdefault("MOTO_ENABLE_INSTANCE_TYPE_VALIDATION", "false")
         os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
-        # Bootstrap attaches AdministratorAccess and ReadOnlyAccess; loading them costs 0.2 s an account.
-        os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
         from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - after the environment is set
             DomainDispatcherApplication,
             MotoRequestHandler,
