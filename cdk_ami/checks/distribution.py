@@ -175,8 +175,12 @@ def channel_name(channel: str) -> Iterator[Problem]:
 
 
 @rule("ChannelsOnce", source=f"{_IB}API_SsmParameterConfiguration.html")
-def channels_once(channels: Sequence[str]) -> Iterator[Problem]:
-    """A target writes each channel once."""
+def channels_once(channels: Sequence[str], entry: str) -> Iterator[Problem]:
+    """A target writes each channel once, the entry channel of the distribution among them."""
+    for index, channel in enumerate(channels):
+        if channel == entry:
+            fix = "drop it: every target writes the entry channel"
+            yield Problem(problem="names the entry channel again", got=channel, fix=fix, at=f"[{index}]")
     yield from _once(channels, "names a channel twice")
 
 

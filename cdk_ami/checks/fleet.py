@@ -94,14 +94,14 @@ def group_size(value: int) -> Iterator[Problem]:
 def group_sizes(smallest: int, desired: int, largest: int) -> Iterator[Problem]:
     """The desired size lies between the smallest and the largest."""
     if smallest > largest:
-        yield Problem(
-            problem=f"is more than max_size, which is {largest}", got=smallest, fix="lower min_size or raise max_size"
-        )
+        fix = "lower min_size or raise max_size"
+        yield Problem(problem=f"is more than max_size, which is {largest}", got=smallest, fix=fix, at="min_size")
     elif not smallest <= desired <= largest:
         yield Problem(
-            problem=f"does not hold the desired {desired} instances",
-            got=(smallest, largest),
-            fix=f"choose desired_size from {smallest} to {largest}, or widen min_size and max_size",
+            problem=f"is outside min_size and max_size, which are {smallest} and {largest}",
+            got=desired,
+            fix="choose a size between them, or widen them",
+            at="desired_size",
         )
 
 

@@ -11,7 +11,7 @@ from cdk_ami.checks import distribution as rules
 from cdk_ami.checks import names
 from cdk_ami.checks.rule import is_token
 from cdk_ami.errors import Faults
-from cdk_ami.naming import ENTRY_CHANNEL, channel_parameter
+from cdk_ami.naming import ENTRY_CHANNEL, channel_parameter, normalized
 from cdk_ami.source.platform import Architecture, Platform
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class ImageChannel:
     @property
     def seed_command(self) -> str:
         """The command that creates the channel where it does not exist yet."""
-        return f"cdk-ami channels seed {self.image} {self.channel}"
+        return f"cdk-ami channels seed {normalized(self.image)} {self.channel}"
 
     def machine_image(
         self,

@@ -11,7 +11,7 @@ from cdk_ami.checks import names
 from cdk_ami.distribution.channel import announce
 from cdk_ami.distribution.target import Target
 from cdk_ami.errors import Faults
-from cdk_ami.naming import ENTRY_CHANNEL, channel_parameter
+from cdk_ami.naming import ENTRY_CHANNEL
 
 if TYPE_CHECKING:
     from aws_cdk import aws_imagebuilder as imagebuilder
@@ -103,7 +103,6 @@ class Distribution:
         faults.check(f"{path}targets", names.regions_once(self.regions))
         faults.check(f"{path}targets", names.one_partition(self.regions))
         faults.check(f"{path}entry_channel", rules.channel_name(self.entry_channel))
-        faults.check("name", names.parameter_name(channel_parameter(image)))
         for index, target in enumerate(self.targets):
             target.find_faults(
                 faults,
@@ -163,8 +162,8 @@ class Distribution:
         if keyless:
             message = (
                 f"other accounts are to use the AMIs in {', '.join(keyless)}, and snapshots under the default EBS key "
-                "cannot be shared; name a customer managed kms_key in each of these targets, unless the recipe's volumes "
-                "are unencrypted or have a shared key of that Region"
+                "cannot be shared; name a customer managed kms_key in each of these targets, "
+                "unless the recipe's volumes are unencrypted or have a shared key of that Region"
             )
             found.append(("cdk-ami::SharedWithoutKey", message))
         return tuple(found)

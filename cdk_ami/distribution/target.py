@@ -15,7 +15,7 @@ from cdk_ami.limits import BUILD_DATE
 from cdk_ami.naming import channel_parameter
 
 if TYPE_CHECKING:
-    from aws_cdk import aws_kms as kms
+    from aws_cdk.interfaces.aws_kms import IKeyRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class Target:
     ami_name: str | None = None
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
-    kms_key: kms.IKey | str | None = None
+    kms_key: IKeyRef | str | None = None
     accounts: Sequence[str] = ()
     launch_permission: LaunchPermission | None = None
     launch_templates: Sequence[LaunchTemplateUpdate] = ()
@@ -117,7 +117,7 @@ class Target:
             self.launch_permission.find_faults(faults, prop=f"{prop}.launch_permission")
         for index, channel in enumerate(self.channels):
             faults.check(f"{prop}.channels[{index}]", rules.channel_name(channel))
-        faults.check(f"{prop}.channels", rules.channels_once((entry_channel, *self.channels)))
+        faults.check(f"{prop}.channels", rules.channels_once(self.channels, entry_channel))
         self._find_faults_of_key(faults, prop=f"{prop}.kms_key")
         self._find_faults_of_templates(faults, prop=f"{prop}.launch_templates")
 
@@ -143,4 +143,4 @@ class Target:
         """Return what names the key in the template, None without a key."""
         if self.kms_key is None or isinstance(self.kms_key, str):
             return self.kms_key
-        return self.kms_key.key_arn
+        return self.kms_key.key_ref.key_arn

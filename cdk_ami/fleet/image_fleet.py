@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import jsii
 from aws_cdk import (
@@ -29,10 +28,9 @@ from cdk_ami.checks.rule import is_token
 from cdk_ami.errors import Faults
 from cdk_ami.fleet.launch_template import Launch, render_launch
 from cdk_ami.fleet.placement import place
+from cdk_ami.fleet.sizes import plan_sizes
 from cdk_ami.fleet.zones import find_zone_faults, spread
-
-if TYPE_CHECKING:
-    from cdk_ami.recipe.volume import Volume
+from cdk_ami.recipe.volume import Volume
 
 _EVENTS = (
     "autoscaling:EC2_INSTANCE_LAUNCH",
@@ -80,10 +78,10 @@ class ImageFleet(Construct):
             where the VPC has some, then isolated ones, then public ones.
         instance_type: Type of the instances, checked against the image's architecture.  Default: ``t3.micro`` or
             ``t4g.micro`` by the architecture; required for an image that does not tell it.
-        min_size: Fewest instances.  Default: ``desired_size``, or one in each zone.
-        max_size: Most instances.  Default: ``desired_size`` or ``min_size``, whichever is more.
-        desired_size: Instances to begin with.  Default: ``min_size``.  A deployment that does not change the sizes
-            leaves a group alone that has scaled since.
+        min_size: Fewest instances.  Default: the desired size.
+        max_size: Most instances.  Default: the desired size.
+        desired_size: Instances to begin with.  Default: one in each zone, within the other two.  A deployment that does
+            not change the sizes leaves a group alone that has scaled since.
         volumes: Volumes of the instances.  One without a device is the root volume.  Default: those of the AMI, which a
             golden image has encrypted already; where the image tells its root device, that is encrypted gp3 in any
             case.
@@ -171,8 +169,8 @@ class ImageFleet(Construct):
         faults.raise_if_any()
         placed = place(vpc, subnets, zones, faults=faults)
         faults.raise_if_any()
-        smallest, desired, largest = _sizes(min_size, desired_size, max_size, zones=len(placed.subnets))
-        faults.check("min_size", rules.group_sizes(smallest, desired, largest))
+        sizes = plan_sizes(min_size, desired_size, max_size, zones=len(placed.subnets))
+        faults.check("", rules.group_sizes(sizes.smallest, sizes.desired, sizes.largest))
         faults.raise_if_any()
 
         super().__init__(scope, construct_id)
@@ -186,9 +184,9 @@ class ImageFleet(Construct):
         self._group = autoscaling.CfnAutoScalingGroup(
             self,
             "Resource",
-            min_size=_digits(smallest),
-            max_size=_digits(largest),
-            desired_capacity=None if desired_size is None else _digits(desired_size),
+            min_size=_digits(sizes.smallest),
+            max_size=_digits(sizes.largest),
+            desired_capacity=_digits(sizes.desired) if sizes.states_desired else None,
             vpc_zone_identifier=[subnet.subnet_id for subnet in placed.subnets],
             launch_template=autoscaling.CfnAutoScalingGroup.LaunchTemplateSpecificationProperty(
                 launch_template_id=rendered.launch_template.ref,
@@ -210,13 +208,16 @@ class ImageFleet(Construct):
         )
         if placed.network_ready is not None:
             self._group.node.add_dependency(placed.network_ready)
+        self._group_for_cdk: autoscaling.IAutoScalingGroup | None = None
         self._connections = ec2.Connections(security_groups=list(rendered.security_groups))
-        self.expected_instances = {} if is_token(desired) else dict(spread(desired, self.zones))
-        """How many instances each zone holds when none is short of capacity, empty while the size is not known."""
-        if not is_token(desired) and desired < len(self.zones):
+        known = not is_token(sizes.desired)
+        self.expected_instances = dict(spread(sizes.desired, self.zones)) if known else {}
+        """How many instances each zone holds when none is short of capacity; empty while the size is not known."""
+        if known and sizes.desired < len(self.zones):
             Annotations.of(self).add_warning_v2(
                 "cdk-ami::FewerInstancesThanZones",
-                f"{desired} instances leave some of {len(self.zones)} zones empty; raise desired_size or drop zones",
+                f"{sizes.desired} instances leave some of {len(self.zones)} zones empty; "
+                "raise desired_size or drop zones",
             )
 
     @staticmethod
@@ -240,10 +241,10 @@ class ImageFleet(Construct):
     @property
     def auto_scaling_group(self) -> autoscaling.IAutoScalingGroup:
         """The group for the CDK's own methods: scaling by metric or schedule, lifecycle hooks."""
-        found = self.node.try_find_child("Group")
-        if found is not None:
-            return found  # type: ignore[return-value]  # the child that the next line made
-        return autoscaling.AutoScalingGroup.from_auto_scaling_group_name(self, "Group", self._group.ref)
+        if self._group_for_cdk is None:
+            imported = autoscaling.AutoScalingGroup.from_auto_scaling_group_name(self, "Group", self._group.ref)
+            self._group_for_cdk = imported
+        return self._group_for_cdk
 
     @property
     def connections(self) -> ec2.Connections:
@@ -254,19 +255,6 @@ class ImageFleet(Construct):
     def grant_principal(self) -> iam.IPrincipal:
         """Whom a grant lets do things: the instances."""
         return self.role.grant_principal
-
-
-def _sizes(smallest: int | None, desired: int | None, largest: int | None, *, zones: int) -> tuple[int, int, int]:
-    """Return smallest, desired and largest size, with the defaults filled in."""
-    if smallest is None:
-        smallest = desired if desired is not None else zones
-        if largest is not None and not is_token(largest) and desired is None:
-            smallest = min(smallest, largest)
-    if desired is None:
-        desired = smallest
-    if largest is None:
-        largest = desired if is_token(desired) or is_token(smallest) else max(desired, smallest)
-    return smallest, desired, largest
 
 
 def _digits(size: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aws_cdk import Acknowledgment, Fn, Validations
 from aws_cdk import aws_ec2 as ec2
@@ -18,10 +18,8 @@ from cdk_ami.distribution.channel_image import ChannelImage
 from cdk_ami.errors import Faults
 from cdk_ami.fleet.permissions import WILDCARD_REASON, fleet_policy
 from cdk_ami.fleet.volumes import find_volume_faults, volume_mappings
-
-if TYPE_CHECKING:
-    from cdk_ami.recipe.volume import Volume
 from cdk_ami.limits import TAG_VALUE_MAX
+from cdk_ami.recipe.volume import Volume
 from cdk_ami.source.platform import Architecture
 
 RESOLVED_AT_LAUNCH: Final = "resolve:ssm:"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import jsii
 from aws_cdk import Stack
@@ -17,9 +16,8 @@ from cdk_ami.errors import Faults
 from cdk_ami.fleet.launch_template import Launch, render_launch
 from cdk_ami.fleet.placement import place
 from cdk_ami.fleet.zones import find_zone_faults, zone_label
-
-if TYPE_CHECKING:
-    from cdk_ami.recipe.volume import Volume
+from cdk_ami.limits import TAG_VALUE_MAX
+from cdk_ami.recipe.volume import Volume
 
 
 @jsii.implements(ec2.IConnectable, iam.IGrantable)
@@ -133,7 +131,8 @@ class ZonalInstances(Construct):
             launch_template_id=rendered.launch_template.ref,
             version=rendered.launch_template.attr_latest_version_number,
         )
-        name = (tags or {}).get("Name", self.node.path)
+        own = tags or {}
+        name = own.get("Name", self.node.path)
         by_zone: dict[str, list[ec2.CfnInstance]] = {}
         for position, subnet in enumerate(placed.subnets):
             for number in range(1, instances_per_zone + 1):
@@ -146,7 +145,10 @@ class ZonalInstances(Construct):
                     # Checkers read these two beside the instance, not in its launch template.
                     monitoring=detailed_monitoring or None,
                     disable_api_termination=termination_protection or None,
-                    tags=[{"key": "Name", "value": f"{name}/{label}"}],
+                    tags=[
+                        {"key": key, "value": value}
+                        for key, value in {**own, "Name": f"{name}/{label}"[-TAG_VALUE_MAX:]}.items()
+                    ],
                 )
                 if placed.network_ready is not None:
                     instance.node.add_dependency(placed.network_ready)

@@ -87,12 +87,14 @@ def zone_label(zone: str, position: int) -> str:
 
     ``us-east-1a`` is ``A`` and ``us-west-2-lax-1a`` is ``Lax1a``: the zone is what makes the instance what it is, so it
     stands in the id, and reordering zones replaces nothing.  A zone that only the deployment knows has its position.
+    Each label ends in a letter, so that a number may follow.
 
     Args:
         zone: Name of the zone, or a token.
         position: Place in the list of zones, from 0.
     """
     if is_token(zone):
-        return str(position + 1)
+        return f"Zone{position + 1}Number"
     place = _REGION.sub("", zone, count=1)
-    return "".join(word[0].upper() + word[1:] for word in place.split("-") if word)
+    label = "".join(word[0].upper() + word[1:] for word in place.split("-") if word)
+    return label if label[-1].isalpha() else f"{label}Number"
