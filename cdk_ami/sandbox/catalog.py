@@ -1,4 +1,4 @@
-"""What every Region offers before anybody has made anything: the vendors' public AMIs and the parameters that name them.
+"""What every Region offers from the start: the vendors' public AMIs and the parameters that name them.
 
 The images are those of ``cdk_ami.source.catalog``, so that whatever a recipe can start from is there.  Ids are derived
 from Region and parameter: the same in every run, different in every Region.  Nothing here can be changed by a caller,

@@ -123,16 +123,17 @@ def graft(owner: type, mends: type, *, new: frozenset[str] = frozenset()) -> dic
 
 
 def replace_property(owner: type, name: str, getter: Callable[[Any], Any]) -> None:
-    """Put a read-only property in the place of the property ``owner.name``.
+    """Put ``getter`` in the place of what the property ``owner.name`` reads; how it is set stays.
 
     Raises:
         EmulatorMismatchError: When there is no such property.
     """
-    if not isinstance(inspect.getattr_static(owner, name, None), property):
+    original = inspect.getattr_static(owner, name, None)
+    if not isinstance(original, property):
         raise EmulatorMismatchError(
             f"moto {moto.__version__} has no property {owner.__name__}.{name}; install a version in range"
         )
-    setattr(owner, name, property(getter))
+    setattr(owner, name, property(getter, original.fset))
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:

@@ -1,7 +1,19 @@
-"""Mends of the emulator's Auto Scaling."""
+"""Mends of the emulator's Auto Scaling: groups balanced over zones, and instance refreshes that really happen."""
 
 from __future__ import annotations
 
+from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, InstanceState
+from moto.autoscaling.responses import AutoScalingResponse
+
+from cdk_ami.sandbox import emulator
+from cdk_ami.sandbox.autoscaling import answers, backend, group, launching, refresh_answers
+
 
 def install() -> None:
-    """Change nothing yet: the emulator's own behaviour is right where the sandbox uses it."""
+    """Put the methods into the emulator's classes."""
+    group.ORIGINAL.update(emulator.graft(FakeAutoScalingGroup, group.GroupMethods))
+    backend.ORIGINAL.update(emulator.graft(AutoScalingBackend, backend.BackendMethods))
+    answers.ORIGINAL.update(emulator.graft(AutoScalingResponse, answers.GroupAnswers, new=answers.NEW))
+    emulator.graft(AutoScalingResponse, refresh_answers.RefreshAnswers, new=refresh_answers.NEW)
+    emulator.replace_property(FakeAutoScalingGroup, "suspended_processes", group.suspended)
+    emulator.replace_property(InstanceState, "launch_template", launching.template_of)

@@ -281,7 +281,7 @@ def _vendor_image(ami: catalog.PublicAmi, created: datetime) -> Image:
             architecture=source.architecture.value,
             windows=ami.windows,
             root_device_name=source.root_device,
-            boot_mode=None if ami.windows else ("arm64" == source.architecture and "uefi") or "uefi-preferred",
+            boot_mode=_boot_mode(source.architecture.value, windows=ami.windows),
             imds_support="v2.0" if source.family == "amazon-linux" and source.version == "2023" else None,
         ),
         mappings=[
@@ -299,6 +299,12 @@ def _vendor_image(ami: catalog.PublicAmi, created: datetime) -> Image:
         created=created,
         sharing=Sharing(public=True),
     )
+
+
+def _boot_mode(architecture: str, *, windows: bool) -> str | None:
+    if windows:
+        return None
+    return "uefi" if architecture == "arm64" else "uefi-preferred"
 
 
 def all_images(region: str, backends: Any) -> Iterator[Image]:

@@ -12,8 +12,8 @@ from moto.ec2.exceptions import AuthFailureRestricted, EC2ClientError
 from cdk_ami.sandbox.ec2.image import Image
 from cdk_ami.sandbox.ec2.keys import is_default_key
 from cdk_ami.sandbox.ec2.naming import check_description
-from cdk_ami.sandbox.ec2.refusal import refusal
 from cdk_ami.sandbox.ec2.references import references
+from cdk_ami.sandbox.ec2.refusal import refusal
 from cdk_ami.sandbox.ec2.visibility import find_image, own_image
 
 NEW: Final = frozenset(

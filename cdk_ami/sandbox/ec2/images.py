@@ -135,7 +135,7 @@ def _create_image(backend: Any, request: dict[str, Any]) -> Image:
     return _keep(backend, image, tags)
 
 
-def _snapshot_volume(
+def _snapshot_volume(  # noqa: PLR0917 - all of it is needed
     backend: Any,
     instance: Any,
     device: str,

@@ -20,11 +20,11 @@ def references(backend: Any, image_ids: Sequence[str]) -> Iterator[dict[str, str
             yield _reference(image_id, "ec2:LaunchTemplate", f"{prefix.format('ec2')}launch-template/{template.id}")
     parameters = ssm_backends[backend.account_id][backend.region_name]._parameters  # noqa: SLF001 - moto keeps them so
     for name, versions in sorted(dict.items(parameters)):
-        if versions and versions[-1].data_type == "aws:ec2:image" and versions[-1].value in wanted:
-            if not name.startswith("/aws/service/"):
-                yield _reference(
-                    versions[-1].value, "ssm:Parameter", f"{prefix.format('ssm')}parameter/{name.lstrip('/')}"
-                )
+        if not versions or name.startswith("/aws/service/"):
+            continue
+        newest = versions[-1]
+        if newest.data_type == "aws:ec2:image" and newest.value in wanted:
+            yield _reference(newest.value, "ssm:Parameter", f"{prefix.format('ssm')}parameter/{name.lstrip('/')}")
 
 
 def _reference(image_id: str, kind: str, arn: str) -> dict[str, str]:

@@ -62,11 +62,12 @@ def plan_volumes(backend: Any, image: Image, overrides: Sequence[dict[str, Any]]
     Raises:
         EC2ClientError: When a mapping asks for what its snapshot or its key does not allow.
     """
-    planned = []
-    for mapping in merge_mappings(image.mappings, _without_image_encryption(image, overrides)):
-        if "NoDevice" not in mapping and "Ebs" in mapping:
-            planned.append(_plan(backend, image, mapping["DeviceName"], mapping["Ebs"]))
-    return planned
+    mappings = merge_mappings(image.mappings, _without_image_encryption(image, overrides))
+    return [
+        _plan(backend, image, mapping["DeviceName"], mapping["Ebs"])
+        for mapping in mappings
+        if "NoDevice" not in mapping and "Ebs" in mapping
+    ]
 
 
 def _without_image_encryption(image: Image, overrides: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -83,7 +83,7 @@ class ParameterOperations:
     region_name: str
     _parameters: Any
 
-    def put_parameter(
+    def put_parameter(  # noqa: PLR0917 - moto's signature
         self,
         name: str,
         description: str,
@@ -127,7 +127,7 @@ class ParameterOperations:
 def _check_image(region: str, account: str, name: str, value: str) -> None:
     if not AMI_ID.fullmatch(value or ""):
         raise ValidationException(
-            f"The value {value!r} of the parameter {name} is not in the form of an AMI id, as data type aws:ec2:image asks"
+            f"The value {value!r} of the parameter {name} has not the form of an AMI id, as aws:ec2:image asks"
         )
     try:
         find_image(region, account, value)

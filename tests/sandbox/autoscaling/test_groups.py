@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+AL2023 = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+
+
+@pytest.fixture
+def make_group(aws: Any) -> Callable[..., str]:
+    """Make a group of a launch template over the Region's default subnets in three zones."""
+
+    def make(name: str = "web", region: str = "us-east-1", *, image: str = AL2023, **request: Any) -> str:
+        ec2 = aws("ec2", region)
+        data = {"ImageId": image, "InstanceType": "t3.micro"}
+        template = ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData=data)["LaunchTemplate"]
+        subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]][:3]
+        settings = {
+            "MinSize": 0,
+            "MaxSize": 9,
+            "DesiredCapacity": 3,
+            "VPCZoneIdentifier": ",".join(subnets),
+            "LaunchTemplate": {"LaunchTemplateId": template["LaunchTemplateId"], "Version": "1"},
+        }
+        aws("autoscaling", region).create_auto_scaling_group(AutoScalingGroupName=name, **{**settings, **request})
+        return name
+
+    return make
+
+
+def group_of(aws: Any, name: str = "web") -> dict[str, Any]:
+    (group,) = aws("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+    return dict(group)
+
+
+def zones_of(aws: Any, name: str = "web") -> list[int]:
+    counts = Counter(instance["AvailabilityZone"] for instance in group_of(aws, name)["Instances"])
+    return sorted(counts.values())
+
+
+def test_instances_spread_evenly_and_are_real(aws: Any, make_group: Any) -> None:
+    make_group(Tags=[{"Key": "Name", "Value": "web", "PropagateAtLaunch": True}, {"Key": "own", "Value": "x"}])
+
+    group = group_of(aws)
+    ids = [instance["InstanceId"] for instance in group["Instances"]]
+    reservations = aws("ec2").describe_instances(InstanceIds=ids)["Reservations"]
+    instances = [instance for reservation in reservations for instance in reservation["Instances"]]
+
+    assert zones_of(aws) == [1, 1, 1]
+    assert {instance["State"]["Name"] for instance in instances} == {"running"}
+    assert {instance["SubnetId"] for instance in instances} == set(group["VPCZoneIdentifier"].split(","))
+    assert all(instance["ImageId"].startswith("ami-") for instance in instances)
+    assert [instance["LaunchTemplate"]["Version"] for instance in group["Instances"]] == ["1", "1", "1"]
+    tags = {tag["Key"]: tag["Value"] for tag in instances[0]["Tags"]}
+    assert (tags["Name"], tags["aws:autoscaling:groupName"]) == ("web", "web")
+    assert "own" not in tags
+
+
+@pytest.mark.parametrize(("size", "spread"), [(7, [2, 2, 3]), (5, [1, 2, 2]), (2, [1, 1]), (0, [])])
+def test_the_balance_holds_in_every_size(aws: Any, make_group: Any, size: int, spread: list[int]) -> None:
+    make_group(DesiredCapacity=9)
+
+    aws("autoscaling").set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=size)
+
+    assert zones_of(aws) == spread
+    assert group_of(aws)["DesiredCapacity"] == size
+
+
+def test_a_terminated_instance_is_replaced_in_its_zone(aws: Any, make_group: Any) -> None:
+    make_group()
+    gone = group_of(aws)["Instances"][1]["InstanceId"]
+
+    aws("ec2").terminate_instances(InstanceIds=[gone])
+
+    assert zones_of(aws) == [1, 1, 1]
+    assert gone not in [instance["InstanceId"] for instance in group_of(aws)["Instances"]]
+
+
+def test_an_unhealthy_instance_is_replaced(aws: Any, make_group: Any) -> None:
+    make_group()
+    sick = group_of(aws)["Instances"][0]["InstanceId"]
+
+    aws("autoscaling").set_instance_health(InstanceId=sick, HealthStatus="Unhealthy")
+
+    assert zones_of(aws) == [1, 1, 1]
+    assert sick not in [instance["InstanceId"] for instance in group_of(aws)["Instances"]]
+
+
+def test_a_group_leaves_the_subnets_it_is_taken_out_of(aws: Any, make_group: Any) -> None:
+    make_group()
+    kept = group_of(aws)["VPCZoneIdentifier"].split(",")[:2]
+
+    aws("autoscaling").update_auto_scaling_group(AutoScalingGroupName="web", VPCZoneIdentifier=",".join(kept))
+
+    assert zones_of(aws) == [1, 2]
+    assert len(group_of(aws)["AvailabilityZones"]) == 2
+
+
+def test_new_bounds_move_the_size(aws: Any, make_group: Any) -> None:
+    make_group()
+    autoscaling = aws("autoscaling")
+
+    autoscaling.update_auto_scaling_group(AutoScalingGroupName="web", MinSize=5)
+    grown = group_of(aws)["DesiredCapacity"]
+    autoscaling.update_auto_scaling_group(AutoScalingGroupName="web", MinSize=0, MaxSize=1)
+
+    assert (grown, group_of(aws)["DesiredCapacity"], zones_of(aws)) == (5, 1, [1])
+
+
+@pytest.mark.parametrize(
+    ("request_part", "message"),
+    [
+        ({"DesiredCapacity": 10}, "must be between the specified min size:0 and max size:9"),
+        ({"MinSize": 10}, "must be greater than or equal to min bound"),
+        ({"LaunchTemplate": {"LaunchTemplateId": "lt-0123456789abcdef0"}}, "valid fully-formed launch template"),
+        ({"image": "ami-0123456789abcdef0"}, "The image id '\\[ami-0123456789abcdef0\\]' does not exist"),
+    ],
+)
+def test_a_group_that_could_not_launch_is_refused(
+    aws: Any, make_group: Any, request_part: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ClientError, match=message):
+        make_group(**request_part)
+    assert aws("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"] == []
+    assert aws("ec2").describe_instances()["Reservations"] == []
+
+
+def test_two_groups_cannot_have_one_name(make_group: Any, aws: Any) -> None:
+    make_group()
+
+    with pytest.raises(ClientError, match="AlreadyExists"):
+        aws("autoscaling").create_auto_scaling_group(
+            AutoScalingGroupName="web",
+            MinSize=0,
+            MaxSize=0,
+            AvailabilityZones=["us-east-1a"],
+            LaunchTemplate={"LaunchTemplateName": "web"},
+        )
+
+
+def test_a_launch_that_fails_later_shows_in_the_activities(aws: Any, make_group: Any) -> None:
+    instance = aws("ec2").run_instances(ImageId=AL2023, InstanceType="t3.micro", MinCount=1, MaxCount=1)["Instances"][
+        0
+    ]["InstanceId"]
+    image = aws("ec2").create_image(InstanceId=instance, Name="golden-1")["ImageId"]
+    make_group(image=image, DesiredCapacity=1)
+    aws("ec2").deregister_image(ImageId=image)
+
+    aws("autoscaling").set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=2)
+    activities = aws("autoscaling").describe_scaling_activities(AutoScalingGroupName="web")["Activities"]
+
+    assert len(group_of(aws)["Instances"]) == 1
+    assert activities[0]["StatusCode"] == "Failed"
+    assert "does not exist" in activities[0]["StatusMessage"]
+
+
+def test_a_group_with_instances_goes_by_force_only(aws: Any, make_group: Any) -> None:
+    make_group()
+    autoscaling = aws("autoscaling")
+    with pytest.raises(ClientError, match="ResourceInUse"):
+        autoscaling.delete_auto_scaling_group(AutoScalingGroupName="web")
+
+    autoscaling.delete_auto_scaling_group(AutoScalingGroupName="web", ForceDelete=True)
+
+    states = {
+        instance["State"]["Name"]
+        for reservation in aws("ec2").describe_instances()["Reservations"]
+        for instance in reservation["Instances"]
+    }
+    assert states == {"terminated"}
+    assert aws("ec2").describe_network_interfaces()["NetworkInterfaces"] == []
+
+
+def test_a_group_tells_what_it_was_told(aws: Any, make_group: Any) -> None:
+    settings: dict[str, Any] = {
+        "AvailabilityZoneDistribution": {"CapacityDistributionStrategy": "balanced-only"},
+        "InstanceMaintenancePolicy": {"MinHealthyPercentage": 90, "MaxHealthyPercentage": 120},
+        "DefaultInstanceWarmup": 30,
+        "DefaultCooldown": 60,
+        "HealthCheckGracePeriod": 45,
+        "HealthCheckType": "ELB",
+        "MaxInstanceLifetime": 604800,
+        "TerminationPolicies": ["OldestInstance"],
+        "CapacityRebalance": True,
+        "NewInstancesProtectedFromScaleIn": True,
+    }
+
+    make_group(**settings)
+    aws("autoscaling").enable_metrics_collection(AutoScalingGroupName="web", Granularity="1Minute")
+    aws("autoscaling").update_auto_scaling_group(AutoScalingGroupName="web", DefaultInstanceWarmup=40)
+    group = group_of(aws)
+
+    assert {name: group[name] for name in settings} == {**settings, "DefaultInstanceWarmup": 40}
+
+
+def test_notifications_are_kept(aws: Any, make_group: Any) -> None:
+    make_group()
+    topic = aws("sns").create_topic(Name="t")["TopicArn"]
+    kind = "autoscaling:EC2_INSTANCE_LAUNCH"
+
+    aws("autoscaling").put_notification_configuration(
+        AutoScalingGroupName="web", TopicARN=topic, NotificationTypes=[kind]
+    )
+
+    found = aws("autoscaling").describe_notification_configurations()["NotificationConfigurations"]
+    assert found == [{"AutoScalingGroupName": "web", "TopicARN": topic, "NotificationType": kind}]
+    aws("autoscaling").delete_notification_configuration(AutoScalingGroupName="web", TopicARN=topic)
+    assert aws("autoscaling").describe_notification_configurations()["NotificationConfigurations"] == []
+
+
+def test_a_suspended_group_launches_nothing_until_it_is_resumed(aws: Any, make_group: Any) -> None:
+    make_group()
+    autoscaling = aws("autoscaling")
+    autoscaling.suspend_processes(AutoScalingGroupName="web", ScalingProcesses=["Launch"])
+    autoscaling.suspend_processes(AutoScalingGroupName="web", ScalingProcesses=["AZRebalance"])
+
+    autoscaling.set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=5)
+    meanwhile = len(group_of(aws)["Instances"])
+    autoscaling.resume_processes(AutoScalingGroupName="web")
+
+    assert (meanwhile, len(group_of(aws)["Instances"])) == (3, 5)

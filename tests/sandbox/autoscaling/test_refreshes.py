@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from cdk_ami.sandbox.pace import PACE
+
+ENDED = {"Successful", "Failed", "Cancelled", "RollbackSuccessful", "RollbackFailed"}
+
+
+class Fleet:
+    """A group of three instances, one in each zone, on the first of two images."""
+
+    def __init__(self, aws: Any, size: int = 3) -> None:
+        self.aws, self.ec2, self.autoscaling = aws, aws("ec2"), aws("autoscaling")
+        instance = self.ec2.run_instances(
+            ImageId="resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
+            InstanceType="t3.micro",
+            MinCount=1,
+            MaxCount=1,
+        )["Instances"][0]["InstanceId"]
+        self.images = [self.ec2.create_image(InstanceId=instance, Name=f"golden-{n}")["ImageId"] for n in (1, 2)]
+        self.ec2.terminate_instances(InstanceIds=[instance])
+        self.ec2.create_launch_template(
+            LaunchTemplateName="web", LaunchTemplateData={"ImageId": self.images[0], "InstanceType": "t3.micro"}
+        )
+        self.add_version(self.images[1])
+        subnets = [subnet["SubnetId"] for subnet in self.ec2.describe_subnets()["Subnets"]][:3]
+        self.autoscaling.create_auto_scaling_group(
+            AutoScalingGroupName="web",
+            MinSize=0,
+            MaxSize=9,
+            DesiredCapacity=size,
+            VPCZoneIdentifier=",".join(subnets),
+            LaunchTemplate=self.template("1"),
+        )
+
+    def add_version(self, image: str) -> None:
+        self.ec2.create_launch_template_version(
+            LaunchTemplateName="web", SourceVersion="1", LaunchTemplateData={"ImageId": image}
+        )
+
+    def template(self, version: str) -> dict[str, str]:
+        return {"LaunchTemplateName": "web", "Version": version}
+
+    def start(self, **request: Any) -> str:
+        answer = self.autoscaling.start_instance_refresh(AutoScalingGroupName="web", **request)
+        return str(answer["InstanceRefreshId"])
+
+    def to_second(self, **request: Any) -> str:
+        return self.start(DesiredConfiguration={"LaunchTemplate": self.template("2")}, **request)
+
+    def refresh(self, identifier: str) -> dict[str, Any]:
+        (record,) = self.autoscaling.describe_instance_refreshes(
+            AutoScalingGroupName="web", InstanceRefreshIds=[identifier]
+        )["InstanceRefreshes"]
+        return dict(record)
+
+    def finish(self, identifier: str) -> dict[str, Any]:
+        deadline = time.monotonic() + 10
+        while (record := self.refresh(identifier))["Status"] not in ENDED:
+            assert time.monotonic() < deadline, record
+            time.sleep(0.01)
+        return record
+
+    def group(self) -> dict[str, Any]:
+        (group,) = self.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=["web"])["AutoScalingGroups"]
+        return dict(group)
+
+    def running(self) -> list[dict[str, Any]]:
+        found = self.ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["running"]}])
+        return [instance for reservation in found["Reservations"] for instance in reservation["Instances"]]
+
+    def running_images(self) -> Counter[str]:
+        return Counter(instance["ImageId"] for instance in self.running())
+
+
+@pytest.fixture
+def fleet(aws: Any) -> Fleet:
+    return Fleet(aws)
+
+
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let each batch of a refresh take a while."""
+    monkeypatch.setattr(PACE, "warmup", 0.25)
+    yield
+    monkeypatch.undo()
+
+
+def test_a_refresh_replaces_every_instance_in_its_zone_and_moves_the_group_over(fleet: Fleet) -> None:
+    before = {instance["InstanceId"] for instance in fleet.group()["Instances"]}
+
+    record = fleet.finish(fleet.to_second())
+
+    group = fleet.group()
+    assert (record["Status"], record["PercentageComplete"], record["InstancesToUpdate"]) == ("Successful", 100, 0)
+    assert fleet.running_images() == {fleet.images[1]: 3}
+    assert not before & {instance["InstanceId"] for instance in group["Instances"]}
+    assert sorted(Counter(each["AvailabilityZone"] for each in group["Instances"]).values()) == [1, 1, 1]
+    assert group["LaunchTemplate"]["Version"] == "2"
+
+
+def test_a_refresh_without_a_configuration_uses_the_groups_own(fleet: Fleet) -> None:
+    fleet.autoscaling.update_auto_scaling_group(AutoScalingGroupName="web", LaunchTemplate=fleet.template("$Latest"))
+
+    fleet.finish(fleet.start())
+
+    assert fleet.running_images() == {fleet.images[1]: 3}
+
+
+def test_what_matches_already_is_skipped_when_asked_for(fleet: Fleet) -> None:
+    before = {instance["InstanceId"] for instance in fleet.group()["Instances"]}
+
+    skipped = fleet.finish(fleet.start(Preferences={"SkipMatching": True}))
+    untouched = {instance["InstanceId"] for instance in fleet.group()["Instances"]}
+    fleet.finish(fleet.start())
+
+    assert skipped["Status"] == "Successful"
+    assert untouched == before
+    assert not before & {instance["InstanceId"] for instance in fleet.group()["Instances"]}
+
+
+@pytest.mark.parametrize(
+    ("preferences", "fewest", "most"),
+    [
+        ({}, 2, 3),  # 90 % of three leaves no room: one at a time
+        ({"MinHealthyPercentage": 0}, 0, 3),
+        ({"MinHealthyPercentage": 100, "MaxHealthyPercentage": 110}, 3, 4),
+        ({"MinHealthyPercentage": 100, "MaxHealthyPercentage": 200}, 3, 6),
+    ],
+)
+def test_a_refresh_keeps_within_its_bounds(
+    fleet: Fleet, slowly: None, preferences: dict[str, int], fewest: int, most: int
+) -> None:
+    counts: set[int] = set()
+    from moto.autoscaling.models import autoscaling_backends  # noqa: PLC0415 - counted from inside, at every moment
+
+    group = autoscaling_backends["123456789012"]["us-east-1"].autoscaling_groups["web"]
+    identifier = fleet.to_second(Preferences=preferences)
+
+    while fleet.refresh(identifier)["Status"] not in ENDED:
+        with group.sandbox_lock:
+            counts.add(len(fleet.running()))
+    counts.add(len(fleet.running()))
+
+    assert min(counts) >= min(fewest + 1, 3) - 1
+    assert max(counts) <= most
+    assert fleet.running_images() == {fleet.images[1]: 3}
+
+
+def test_one_refresh_at_a_time(fleet: Fleet, slowly: None) -> None:
+    first = fleet.to_second()
+
+    with pytest.raises(ClientError, match="InstanceRefreshInProgress"):
+        fleet.to_second()
+    assert fleet.finish(first)["Status"] == "Successful"
+
+
+def test_a_refresh_can_be_cancelled_half_way(fleet: Fleet, slowly: None) -> None:
+    identifier = fleet.to_second()
+    time.sleep(0.1)
+
+    fleet.autoscaling.cancel_instance_refresh(AutoScalingGroupName="web")
+    record = fleet.finish(identifier)
+
+    assert record["Status"] == "Cancelled"
+    assert sum(fleet.running_images().values()) == 3
+    assert fleet.running_images()[fleet.images[0]] >= 1
+    assert fleet.group()["LaunchTemplate"]["Version"] == "1"
+    with pytest.raises(ClientError, match="ActiveInstanceRefreshNotFound"):
+        fleet.autoscaling.cancel_instance_refresh(AutoScalingGroupName="web")
+
+
+def test_a_refresh_fails_when_nothing_can_be_launched(fleet: Fleet) -> None:
+    fleet.autoscaling.update_auto_scaling_group(AutoScalingGroupName="web", LaunchTemplate=fleet.template("2"))
+    fleet.ec2.deregister_image(ImageId=fleet.images[1])
+
+    record = fleet.finish(fleet.start(Preferences={"MinHealthyPercentage": 100, "MaxHealthyPercentage": 150}))
+
+    assert record["Status"] == "Failed"
+    assert "does not exist" in record["StatusReason"]
+    assert fleet.running_images() == {fleet.images[0]: 3}
+
+
+def test_a_failed_refresh_rolls_back_when_it_was_told_to(fleet: Fleet, slowly: None) -> None:
+    identifier = fleet.to_second(Preferences={"AutoRollback": True})
+    time.sleep(0.1)
+    fleet.ec2.deregister_image(ImageId=fleet.images[1])
+
+    record = fleet.finish(identifier)
+
+    assert record["Status"] == "RollbackSuccessful"
+    assert "does not exist" in record["RollbackDetails"]["RollbackReason"]
+    assert fleet.running_images() == {fleet.images[0]: 3}
+
+
+def test_a_refresh_can_be_rolled_back_by_hand(fleet: Fleet, slowly: None) -> None:
+    identifier = fleet.to_second()
+    time.sleep(0.1)
+
+    fleet.autoscaling.rollback_instance_refresh(AutoScalingGroupName="web")
+    record = fleet.finish(identifier)
+
+    assert record["Status"] == "RollbackSuccessful"
+    assert fleet.running_images() == {fleet.images[0]: 3}
+
+
+@pytest.mark.parametrize("version", ["$Latest", "$Default"])
+def test_there_is_no_way_back_without_numbered_versions(fleet: Fleet, version: str) -> None:
+    with pytest.raises(ClientError, match="numbered launch template versions"):
+        fleet.start(
+            DesiredConfiguration={"LaunchTemplate": fleet.template(version)}, Preferences={"AutoRollback": True}
+        )
+
+
+def test_an_alarm_stops_a_refresh(fleet: Fleet) -> None:
+    cloudwatch = fleet.aws("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName="errors",
+        MetricName="m",
+        Namespace="n",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1.0,
+        Statistic="Sum",
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="test")
+
+    record = fleet.finish(fleet.to_second(Preferences={"AlarmSpecification": {"Alarms": ["errors"]}}))
+
+    assert record["Status"] == "Failed"
+    assert "the alarm errors is in state ALARM" in record["StatusReason"]
+    assert fleet.running_images() == {fleet.images[0]: 3}
+
+
+@pytest.mark.parametrize(
+    ("preferences", "message"),
+    [
+        ({"MaxHealthyPercentage": 120}, "MinHealthyPercentage must be specified"),
+        ({"MinHealthyPercentage": 0, "MaxHealthyPercentage": 150}, "cannot be greater than 100"),
+        ({"CheckpointPercentages": [50, 20]}, "CheckpointPercentages"),
+        ({"CheckpointDelay": 60}, "CheckpointDelay needs CheckpointPercentages"),
+        ({"BakeTime": 172801}, "BakeTime must be"),
+    ],
+)
+def test_preferences_that_auto_scaling_refuses_are_refused(
+    fleet: Fleet, preferences: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ClientError, match=message):
+        fleet.to_second(Preferences=preferences)
+
+
+def test_a_refresh_to_an_image_that_does_not_exist_is_refused_at_once(fleet: Fleet) -> None:
+    fleet.add_version("ami-0123456789abcdef0")
+
+    with pytest.raises(ClientError, match="valid fully-formed launch template"):
+        fleet.start(DesiredConfiguration={"LaunchTemplate": fleet.template("3")})
+
+
+def test_a_reset_ends_a_refresh_without_a_trace(fleet: Fleet, slowly: None, sandbox: Any, aws: Any) -> None:
+    from urllib.request import Request, urlopen  # noqa: PLC0415 - one test
+
+    fleet.to_second()
+
+    with urlopen(Request(f"{sandbox.endpoint}/moto-api/reset", method="POST")):  # noqa: S310 - loopback
+        pass
+    time.sleep(0.4)
+
+    assert aws("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"] == []
+    assert aws("ec2").describe_instances()["Reservations"] == []
