@@ -1,7 +1,7 @@
 """Makes a stack what its definition says, and takes it back when that fails.
 
-Resources that do not wait for each other are made side by side.  A failure stops what has not begun, waits for what has,
-and undoes the rest: a create is removed again, an update is applied backwards from the last good definition.
+Resources that do not wait for each other are made side by side.  A failure stops what has not begun, waits for what
+has, and undoes the rest: a create is removed again, an update is applied backwards from the last good definition.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stack-failure-options.html
 """
 
@@ -157,11 +157,10 @@ class Engine:
         try:
             properties, faults = plan.checked(scope, resource)
             policy, more = plan.update_policy(scope, resource)
-            if faults or more:
-                raise ResourceError("Properties validation failed: " + "; ".join([*faults, *more]))
+            _refuse(faults, more)
             differs = plan.difference(record, resource, properties, stack.region) if record else None
-            if differs and differs.replacement == "False" and (more := plan.not_in_place(resource, differs)):
-                raise ResourceError("; ".join(more))
+            if differs and differs.replacement == "False":
+                _refuse(plan.not_in_place(resource, differs))
         except Exception as error:
             failed = record or self._new_record(resource, waits_for)
             stack.records[resource.logical_id] = failed
@@ -173,9 +172,12 @@ class Engine:
             self._journal.resource(stack, record, "CREATE_IN_PROGRESS")
             self._make(scope, record, context, properties)
         elif differs is not None and differs.replacement != "False":
-            self._replace(scope, record, resource, waits_for, context, properties)
-        elif differs is not None or _retagged(context, resource):
+            self._replace(scope, record, self._new_record(resource, waits_for), context, properties)
+        elif differs is not None or record.attempted is not None or _retagged(context, resource):
             self._change(scope, record, context, properties)
+        elif not record.status.endswith("COMPLETE"):
+            # A replacement of it has failed; it is what it was.
+            self._journal.resource(stack, record, "UPDATE_COMPLETE")
         _describe(stack.records[resource.logical_id], resource, waits_for)
 
     def _new_record(self, resource: Resource, waits_for: tuple[str, ...]) -> Record:
@@ -198,9 +200,8 @@ class Engine:
 
     def _change(self, scope: StackScope, record: Record, context: Context, properties: dict[str, Any]) -> None:
         self._journal.resource(scope.stack, record, "UPDATE_IN_PROGRESS")
-        old, physical_id = record.properties, record.physical_id
-        # Half an update may have happened when it fails: what the roll back compares must not be what was there before.
-        record.compared = {}
+        old = record.properties if record.attempted is None else record.attempted
+        physical_id = record.physical_id
         self._attempt(
             scope,
             record,
@@ -213,15 +214,13 @@ class Engine:
         self,
         scope: StackScope,
         old: Record,
-        resource: Resource,
-        waits_for: tuple[str, ...],
+        new: Record,
         context: Context,
         properties: dict[str, Any],
     ) -> None:
         stack = scope.stack
         reason = "Requested update requires the creation of a new physical resource; hence creating one."
         self._journal.resource(stack, old, "UPDATE_IN_PROGRESS", reason)
-        new = self._new_record(resource, waits_for)
         try:
             self._attempt(
                 scope,
@@ -231,11 +230,12 @@ class Engine:
                 "UPDATE",
             )
         except ResourceError:
+            old.status = "UPDATE_FAILED"
             if new.physical_id:
                 stack.leftovers.append(new)
             raise
         stack.displaced.append(old)
-        stack.records[resource.logical_id] = new
+        stack.records[new.logical_id] = new
 
     def _attempt(
         self,
@@ -247,12 +247,13 @@ class Engine:
     ) -> None:
         try:
             final = scope.dynamic(properties)
+            record.attempted = final
             made = act(final)
         except Exception as error:
             self._journal.resource(scope.stack, record, f"{verb}_FAILED", _reason(error))
             raise ResourceError(_reason(error)) from error
         record.physical_id, record.attributes = made.physical_id, dict(made.attributes)
-        record.compared, record.properties = properties, final
+        record.compared, record.properties, record.attempted = properties, final, None
         self._journal.resource(scope.stack, record, f"{verb}_COMPLETE")
 
     def _clean_up(self, stack: Stack, final: str) -> None:
@@ -348,6 +349,11 @@ def _began(context: Context, began: Callable[[str], None]) -> Context:
     from dataclasses import replace  # noqa: PLC0415 - one use
 
     return replace(context, began=began)
+
+
+def _refuse(*faults: Sequence[str]) -> None:
+    if found := [fault for some in faults for fault in some]:
+        raise ResourceError("Properties validation failed: " + "; ".join(found))
 
 
 def _retagged(context: Context, resource: Resource) -> bool:

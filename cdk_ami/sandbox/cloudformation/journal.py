@@ -22,32 +22,24 @@ class Journal:
 
     def stack(self, stack: Stack, status: str, reason: str | None = None, token: str | None = None) -> None:
         """Set the status of a stack."""
-        event = self._event(stack, stack.name, stack.arn, STACK_TYPE, status, reason, token)
+        one = Record(logical_id=stack.name, physical_id=stack.arn, type=STACK_TYPE, changed=stack.created)
+        event = self._event(stack, one, status, reason, token)
         stack.events.append(event)
         stack.status, stack.reason = status, reason
 
     def resource(self, stack: Stack, record: Record, status: str, reason: str | None = None) -> None:
         """Set the status of a resource."""
-        event = self._event(stack, record.logical_id, record.physical_id, record.type, status, reason, None)
+        event = self._event(stack, record, status, reason, None)
         record.status, record.reason, record.changed = status, reason, event.time
         stack.events.append(event)
 
-    def _event(
-        self,
-        stack: Stack,
-        logical_id: str,
-        physical_id: str,
-        type_name: str,
-        status: str,
-        reason: str | None,
-        token: str | None,
-    ) -> Event:
+    def _event(self, stack: Stack, record: Record, status: str, reason: str | None, token: str | None) -> Event:
         return Event(
             event_id=str(uuid4()),
             operation_id=stack.operation_id,
-            logical_id=logical_id,
-            physical_id=physical_id,
-            type=type_name,
+            logical_id=record.logical_id,
+            physical_id=record.physical_id,
+            type=record.type,
             status=status,
             reason=reason,
             time=self.clock.now(),

@@ -71,7 +71,7 @@ UPDATABLE: Final = frozenset(
 """Statuses from which a stack may be updated."""
 
 
-class CloudFormationBackend(BaseBackend):
+class CloudFormationBackend(BaseBackend):  # type: ignore[misc]  # the emulator library is typed in part
     """The stacks of one account and Region."""
 
     def __init__(self, region_name: str, account_id: str) -> None:

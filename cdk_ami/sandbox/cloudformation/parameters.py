@@ -65,8 +65,8 @@ def bind(
     Args:
         declared: Section ``Parameters`` of the template.
         given: The caller's parameters.
-        previous: The stack's parameters; ``UsePreviousValue`` takes the value from there, for an SSM type the name, so that
-            a moved parameter is seen.
+        previous: The stack's parameters; ``UsePreviousValue`` takes the value from there, for an SSM type the name, so
+            that a moved parameter is seen.
         read: Returns the values of those of the named SSM parameters that exist.
 
     Raises:

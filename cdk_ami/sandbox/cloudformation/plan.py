@@ -241,8 +241,9 @@ def _plan_one(scope: StackScope, resource: Resource, plan: Plan, faults: list[st
 def not_in_place(resource: Resource, differs: Difference) -> list[str]:
     """Return, in words, the changed properties that the sandbox cannot change in place."""
     updates = HANDLERS[resource.type].updates
+    where = f"{resource.logical_id} ({resource.type})"
     return [
-        f"{resource.logical_id} ({resource.type}): #/{name}: the sandbox does not support changing this property in place"
+        f"{where}: #/{name}: the sandbox does not support changing this property in place"
         for name in sorted(differs.names)
         if updates is not None and name not in updates
     ]

@@ -23,7 +23,7 @@ PAGE: Final = 100
 """Events, stacks or resources on one page."""
 
 
-class Fault(ServiceException):
+class Fault(ServiceException):  # type: ignore[misc]  # the emulator library is typed in part
     """An error on the wire; the emulator library looks for its shape by the module that defines the class."""
 
 
@@ -59,7 +59,7 @@ def _refused(what: str) -> Operation:
     return refuse
 
 
-class CloudFormationResponse(BaseResponse):
+class CloudFormationResponse(BaseResponse):  # type: ignore[misc]  # same
     """Answers the calls of CloudFormation's API."""
 
     def __init__(self) -> None:
@@ -175,10 +175,8 @@ class CloudFormationResponse(BaseResponse):
         """DescribeStackResources."""
         wanted = request.get("LogicalResourceId")
         physical = request.get("PhysicalResourceId")
-        if request.get("StackName"):
-            stack = backend.find(request["StackName"])
-        else:
-            stack = _owner(backend, physical)
+        name = request.get("StackName")
+        stack = backend.find(name) if name else _owner(backend, physical)
         found = [
             answers.resource(stack, record)
             for record in list(stack.records.values())

@@ -1,6 +1,7 @@
 """What CloudFormation knows about each resource type: the provider schemas that cfn-lint ships, read one by one.
 
-cfn-lint itself is never imported, which would cost a second: its data files are found and read when a type is first used.
+cfn-lint itself is never imported, which would cost a second: its data files are found and read when a type is first
+used.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Schema:
     def check(self, properties: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
         """Return the properties with scalars as the schema types them, and what is wrong with them.
 
-        CloudFormation takes ``"true"`` for a boolean and ``"3"`` for a number.  What is unknown until the deployment is not judged.
+        CloudFormation takes ``"true"`` for a boolean and ``"3"`` for a number.  What is unknown until the deployment is
+        not judged.
         """
         findings: list[Finding] = []
         coerced = Validator(self.body, findings).check(dict(properties), self.body, "")

@@ -45,7 +45,8 @@ class StackScope:
             return self.definition.parameters[name].resolved
         if name not in self.definition.template.resources:
             raise CloudFormationError(
-                f"Template format error: Unresolved resource dependencies [{name}] in the Resources block of the template"
+                f"Template format error: Unresolved resource dependencies [{name}] "
+                "in the Resources block of the template"
             )
         return UNKNOWN if name in self.unknown_refs else self._record(name).physical_id
 
@@ -144,7 +145,8 @@ class StackScope:
         found = client.get_parameters(Names=[key], WithDecryption=service == "ssm-secure")
         if not found["Parameters"]:
             raise CloudFormationError(
-                f"Parameters: [{key}] cannot be found. Unable to fetch parameters [{key}] from parameter store for this account."
+                f"Parameters: [{key}] cannot be found. "
+                f"Unable to fetch parameters [{key}] from parameter store for this account."
             )
         return str(found["Parameters"][0]["Value"])
 

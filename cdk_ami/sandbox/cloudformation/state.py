@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
 from threading import Lock
@@ -38,6 +38,7 @@ class Record:
         compared: Properties with intrinsics resolved and dynamic references left, which updates compare.
         properties: What the handler was given.
         attributes: What ``Fn::GetAtt`` returns beside properties.
+        attempted: What the handler was given last when that failed, half of which may be in force.
         waits_for: Logical ids it was made after.
     """
 
@@ -47,6 +48,7 @@ class Record:
     compared: dict[str, Any] = field(default_factory=dict)
     properties: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
+    attempted: dict[str, Any] | None = None
     status: str = ""
     reason: str | None = None
     changed: datetime
@@ -55,10 +57,6 @@ class Record:
     deletion_policy: str = "Delete"
     update_replace_policy: str = "Delete"
     waits_for: tuple[str, ...] = ()
-
-    def copy(self) -> Record:
-        """Return a copy that later changes leave alone."""
-        return replace(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

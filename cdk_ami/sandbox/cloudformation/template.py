@@ -143,10 +143,8 @@ def parse(text: str) -> Template:
 
 def _load(text: str) -> dict[str, Any]:
     try:
-        if text.lstrip().startswith("{"):
-            body = json.loads(text)
-        else:
-            body = yaml.load(text, Loader=_Loader)  # noqa: S506 - the loader is a SafeLoader
+        is_json = text.lstrip().startswith("{")
+        body = json.loads(text) if is_json else yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except (json.JSONDecodeError, yaml.YAMLError) as error:
         first = str(error).partition("\n")[0]
         raise CloudFormationError(f"Template format error: JSON or YAML not well-formed. ({first})") from error

@@ -13,6 +13,8 @@ from cdk_ami.sandbox.cloudformation.intrinsics import UNKNOWN, as_text
 
 TRUTH: Final = {"true": True, "false": False, "True": True, "False": False}
 
+_PYTHON_TYPES: Final[dict[str, type]] = {"string": str, "object": dict, "array": list, "null": type(None)}
+
 _UNICODE_CLASSES: Final = (
     (r"\p{L}", "a-zA-Z\u00c0-\uffff"),
     (r"\p{Z}", r"\s"),
@@ -111,20 +113,22 @@ class Validator:
         for name in schema.get("required", ()):
             if name not in value:
                 self._add(path, f"required key [{name}] not found")
-        for rule, fits in (("requiredXor", lambda count: count == 1), ("requiredOr", lambda count: count >= 1)):
-            names = schema.get(rule)
-            if names and not fits(sum(name in value for name in names)):
-                self._add(path, f"{'exactly' if rule == 'requiredXor' else 'at least'} one of {names} is required")
+        self._one_of(value, schema, path)
         for name, excluded in schema.get("dependentExcluded", {}).items():
-            if name in value:
-                for other in excluded:
-                    if other in value:
-                        self._add(f"{path}/{other}" if path else other, f"cannot be set beside {name}")
+            for other in excluded if name in value else ():
+                if other in value:
+                    self._add(f"{path}/{other}" if path else other, f"cannot be set beside {name}")
         for name, needed in schema.get("dependentRequired", {}).items():
-            if name in value:
-                for other in needed:
-                    if other not in value:
-                        self._add(path, f"required key [{other}] not found, which {name} needs")
+            for other in needed if name in value else ():
+                if other not in value:
+                    self._add(path, f"required key [{other}] not found, which {name} needs")
+
+    def _one_of(self, value: Mapping[str, Any], schema: Mapping[str, Any], path: str) -> None:
+        exactly, at_least = schema.get("requiredXor", ()), schema.get("requiredOr", ())
+        if exactly and sum(name in value for name in exactly) != 1:
+            self._add(path, f"exactly one of {exactly} is required")
+        if at_least and not any(name in value for name in at_least):
+            self._add(path, f"at least one of {at_least} is required")
 
     def _array(self, value: list[Any], schema: Mapping[str, Any], path: str) -> list[Any]:
         items = schema.get("items", True)
@@ -192,10 +196,10 @@ def _is(value: Any, kind: str) -> bool:
         return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     if kind == "number":
         return isinstance(value, int | float)
-    return isinstance(value, {"string": str, "object": dict, "array": list, "null": type(None)}[kind])
+    return isinstance(value, _PYTHON_TYPES[kind])
 
 
-def _coerce(value: Any, kind: str) -> Any:
+def _coerce(value: Any, kind: str) -> Any:  # noqa: PLR0911 - one case per type
     if kind == "string" and isinstance(value, bool | int | float):
         return as_text(value)
     if kind == "boolean" and isinstance(value, str):

@@ -163,7 +163,7 @@ class AutoScalingGroup(Handler):
             if found is None:
                 raise ResourceError(f"{name} is gone")
             serving = [one for one in found["Instances"] if one["LifecycleState"] == "InService"]
-            return len(serving) >= found["DesiredCapacity"]
+            return len(serving) >= int(found["DesiredCapacity"])
 
         wait(ready, what=f"the instances of {name}")
 
@@ -227,7 +227,11 @@ class ScalingPolicy(Handler):
 
     def _put(self, context: Context, name: str, new: Mapping[str, Any]) -> Made:
         parameters = api_parameters("autoscaling", "PutScalingPolicy", {**new, "PolicyName": name})
-        arn = context.client("autoscaling").put_scaling_policy(**parameters)["PolicyARN"]
+        client = context.client("autoscaling")
+        client.put_scaling_policy(**parameters)
+        # The emulator's answer lacks the ARN.
+        found = client.describe_policies(AutoScalingGroupName=new["AutoScalingGroupName"], PolicyNames=[name])
+        arn = found["ScalingPolicies"][0]["PolicyARN"]
         return Made(physical_id=arn, attributes={"Arn": arn, "PolicyName": name})
 
 

@@ -12,8 +12,8 @@ from cdk_ami.sandbox.cloudformation.resources.mapping import shaped
 
 @handles(
     "AWS::ECR::Repository",
-    "EmptyOnDelete EncryptionConfiguration ImageScanningConfiguration ImageTagMutability LifecyclePolicy RepositoryName "
-    "RepositoryPolicyText Tags",
+    "EmptyOnDelete EncryptionConfiguration ImageScanningConfiguration ImageTagMutability LifecyclePolicy "
+    "RepositoryName RepositoryPolicyText Tags",
 )
 class Repository(Handler):
     """A repository."""

@@ -140,8 +140,8 @@ class _Configuration(_Resource):
 
 @handles(
     "AWS::ImageBuilder::InfrastructureConfiguration",
-    "Description InstanceMetadataOptions InstanceProfileName InstanceTypes KeyPair Logging Name ParentInstance Placement "
-    "ResourceTags SecurityGroupIds SnsTopicArn SubnetId Tags TerminateInstanceOnCompletion TerminateInstanceOnFailure",
+    "Description InstanceMetadataOptions InstanceProfileName InstanceTypes KeyPair Logging Name ParentInstance "
+    "Placement ResourceTags SecurityGroupIds SnsTopicArn SubnetId Tags TerminateInstanceOnCompletion TerminateInstanceOnFailure",
 )
 class InfrastructureConfiguration(_Configuration):
     """Where builds run."""
@@ -171,9 +171,9 @@ class LifecyclePolicy(_Configuration):
 
 @handles(
     "AWS::ImageBuilder::ImagePipeline",
-    "ContainerRecipeArn Description DistributionConfigurationArn EnhancedImageMetadataEnabled ExecutionRole ImageRecipeArn "
-    "ImageScanningConfiguration ImageTags ImageTestsConfiguration InfrastructureConfigurationArn LoggingConfiguration Name "
-    "Schedule Status Tags Workflows",
+    "ContainerRecipeArn Description DistributionConfigurationArn EnhancedImageMetadataEnabled ExecutionRole "
+    "ImageRecipeArn ImageScanningConfiguration ImageTags ImageTestsConfiguration InfrastructureConfigurationArn "
+    "LoggingConfiguration Name Schedule Status Tags Workflows",
 )
 class ImagePipeline(_Configuration):
     """A pipeline; its deployment id is another after each change of its configuration."""

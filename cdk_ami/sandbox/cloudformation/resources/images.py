@@ -18,9 +18,9 @@ BUILDING: Final = frozenset({"PENDING", "CREATING", "BUILDING", "TESTING", "DIST
 
 @handles(
     "AWS::ImageBuilder::Image",
-    "ContainerRecipeArn DistributionConfigurationArn EnhancedImageMetadataEnabled ExecutionRole ImagePipelineExecutionSettings "
-    "ImageRecipeArn ImageScanningConfiguration ImageTestsConfiguration InfrastructureConfigurationArn LoggingConfiguration "
-    "Tags Workflows",
+    "ContainerRecipeArn DistributionConfigurationArn EnhancedImageMetadataEnabled ExecutionRole "
+    "ImagePipelineExecutionSettings ImageRecipeArn ImageScanningConfiguration ImageTestsConfiguration "
+    "InfrastructureConfigurationArn LoggingConfiguration Tags Workflows",
     updates="ExecutionRole ImagePipelineExecutionSettings LoggingConfiguration Tags",
 )
 class Image(Handler):

@@ -34,7 +34,7 @@ class Metadata(_Nothing):
 class WaitConditionHandle(_Nothing):
     """A handle that nobody signals; CDK uses it for empty stacks."""
 
-    def create(self, context: Context, new: Mapping[str, Any]) -> Made:
+    def create(self, context: Context, new: Mapping[str, Any]) -> Made:  # noqa: ARG002 - nothing to make
         """Make the entry."""
         return Made(
             physical_id=f"https://cloudformation-waitcondition-{context.region}.s3.amazonaws.com/{context.name()}"

@@ -188,8 +188,8 @@ def _nat_state(client: Any, name: str) -> str:
 
 @handles(
     "AWS::EC2::FlowLog",
-    "DeliverLogsPermissionArn LogDestination LogDestinationType LogFormat LogGroupName MaxAggregationInterval ResourceId "
-    "ResourceType Tags TrafficType",
+    "DeliverLogsPermissionArn LogDestination LogDestinationType LogFormat LogGroupName MaxAggregationInterval "
+    "ResourceId ResourceType Tags TrafficType",
     updates="Tags",
 )
 class FlowLog(Handler):

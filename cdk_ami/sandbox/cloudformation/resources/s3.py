@@ -134,7 +134,7 @@ def _access_control(client: Any, bucket: str, value: str | None) -> None:
 def _notifications(client: Any, bucket: str, value: Mapping[str, Any] | None) -> None:
     # The one notification that names no other resource.
     enabled = (value or {}).get("EventBridgeConfiguration", {}).get("EventBridgeEnabled", False)
-    made = {"EventBridgeConfiguration": {}} if enabled else {}
+    made: dict[str, Any] = {"EventBridgeConfiguration": {}} if enabled else {}
     client.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=made)
 
 
