@@ -8,7 +8,7 @@ UV_COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version
 	--no-emit-index-url --custom-compile-command "make lock"
 
 # The libraries work on every Node since 18; the banner about an old one would drown the progress.
-export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 18,20
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint types tests destroy lock clean snapshots benchmarks

@@ -57,7 +57,7 @@ def cpu_seconds(name: str) -> float:
             check=True,
             capture_output=True,
             cwd=PROGRAMS.parents[1],
-            env=os.environ | {"CDK_VALIDATION": "false", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1"},
+            env=os.environ | {"CDK_VALIDATION": "false", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "18,20"},
         )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

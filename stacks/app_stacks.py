@@ -5,7 +5,6 @@ from __future__ import annotations
 from aws_cdk import Environment
 from constructs import Construct
 
-from cdk_ami import Architecture
 from cdk_ami.settings import Settings
 from stacks.fleet_stack import FleetStack
 from stacks.image_stack import ImageStack, source_image
@@ -35,8 +34,7 @@ def add_stacks(scope: Construct, settings: Settings, *, account: str | None) -> 
             scope,
             f"{fleet.name}-fleet-{fleet.region}",
             settings=fleet,
-            platform=source.platform,
-            architecture=Architecture(fleet.architecture) if fleet.architecture else source.architecture,
+            source=source,
             env=Environment(account=account, region=fleet.region),
         )
         if fleet.image == settings.image.name:

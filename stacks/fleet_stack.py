@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from aws_cdk import CfnOutput, Environment, Stack
+from aws_cdk import Annotations, CfnOutput, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from cdk_ami import Architecture, ImageChannel, ImageFleet, Platform
+from cdk_ami import Architecture, ImageChannel, ImageFleet, SourceImage
 from cdk_ami.settings import FleetSettings
 from stacks.network import Network
 
@@ -20,8 +20,7 @@ class FleetStack(Stack):
         scope: The app or stage.
         construct_id: Name of the stack.
         settings: The fleet.
-        platform: Operating system of the image.
-        architecture: Processor architecture of the image.
+        source: What the image was built from, which tells its platform, architecture and root device.
         env: Account and Region.
     """
 
@@ -31,8 +30,7 @@ class FleetStack(Stack):
         construct_id: str,
         *,
         settings: FleetSettings,
-        platform: Platform,
-        architecture: Architecture,
+        source: SourceImage,
         env: Environment,
     ) -> None:
         super().__init__(
@@ -46,7 +44,11 @@ class FleetStack(Stack):
         self.fleet = ImageFleet(
             self,
             "Fleet",
-            image=channel.machine_image(platform=platform, architecture=architecture),
+            image=channel.machine_image(
+                platform=source.platform,
+                architecture=Architecture(settings.architecture or source.architecture),
+                root_device=source.root_device,
+            ),
             vpc=self._vpc(settings),
             zones=settings.zones,
             instance_type=settings.instance_type,
@@ -63,10 +65,13 @@ class FleetStack(Stack):
     def _vpc(self, settings: FleetSettings) -> ec2.IVpc:
         if settings.vpc_id is None:
             return Network(self, "Network", zones=settings.zones, cidr=settings.cidr).vpc
-        return ec2.Vpc.from_vpc_attributes(
+        vpc = ec2.Vpc.from_vpc_attributes(
             self,
             "Vpc",
             vpc_id=settings.vpc_id,
             availability_zones=list(settings.zones),
             public_subnet_ids=[settings.subnets[zone] for zone in settings.zones],
         )
+        # Nothing here routes, so nobody asks the subnets for their route tables.
+        Annotations.of(vpc).acknowledge_warning("@aws-cdk/aws-ec2:noSubnetRouteTableId")
+        return vpc

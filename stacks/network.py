@@ -36,7 +36,7 @@ class Network(Construct):
             # The default group stays unused; emptying it would take a Lambda function in every Region.
             restrict_default_security_group=False,
             subnet_configuration=[
-                ec2.SubnetConfiguration(name="Public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=20),
+                ec2.SubnetConfiguration(name="Public", subnet_type=ec2.SubnetType.PUBLIC),
             ],
         )
         log_group = logs.LogGroup(

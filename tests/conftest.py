@@ -17,7 +17,7 @@ os.environ.update(
     AWS_CONFIG_FILE=os.devnull,
     AWS_SHARED_CREDENTIALS_FILE=os.devnull,
     # Node 20 and later versions all work; the banner about their age is for people, not for tests.
-    JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION="1",
+    JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION="18,20",
 )
 os.environ.pop("AWS_PROFILE", None)
 

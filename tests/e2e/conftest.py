@@ -38,7 +38,7 @@ class Project:
             cwd=folder or self.folder,
             env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "CI": "true"}
             | variables(self.endpoint)
-            | {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1"},
+            | {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "18,20"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
