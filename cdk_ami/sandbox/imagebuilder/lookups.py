@@ -52,10 +52,13 @@ def check_topic(backend: ImageBuilderBackend, arn: str) -> None:
 def check_launch_template(backend: ImageBuilderBackend, region: str, template: str, parameter: str) -> None:
     """Refuse a launch template of this account that does not exist in its Region."""
     ec2 = clients.client("ec2", region, backend.account_id)
+    missing = invalid_value(parameter, f"The launch template '{template}' does not exist in {region}.")
     try:
-        ec2.describe_launch_templates(LaunchTemplateIds=[template])
+        found = ec2.describe_launch_templates(LaunchTemplateIds=[template])["LaunchTemplates"]
     except ClientError as error:
-        raise invalid_value(parameter, f"The launch template '{template}' does not exist in {region}.") from error
+        raise missing from error
+    if not found:
+        raise missing
 
 
 def read_document(backend: ImageBuilderBackend, request: dict[str, Any]) -> str:

@@ -75,7 +75,9 @@ class Account:
 
     def image(self, image_id: str, region: str = "us-east-1", account: str = "123456789012") -> dict[str, Any]:
         """Return EC2's description of an AMI."""
-        found: dict[str, Any] = self.aws("ec2", region, account=account).describe_images(ImageIds=[image_id])["Images"][0]
+        found: dict[str, Any] = self.aws("ec2", region, account=account).describe_images(ImageIds=[image_id])["Images"][
+            0
+        ]
         return found
 
     def instances(self, region: str = "us-east-1") -> list[dict[str, Any]]:

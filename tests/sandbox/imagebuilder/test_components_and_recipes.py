@@ -131,7 +131,10 @@ def test_lists_refuse_unknown_filters_bad_tokens_and_mixed_options(account: Acco
     cases: list[tuple[dict[str, Any], str]] = [
         ({"filters": [{"name": "colour", "values": ["red"]}]}, "InvalidParameterValueException"),
         ({"nextToken": "nonsense"}, "InvalidPaginationTokenException"),
-        ({"byName": True, "filters": [{"name": "version", "values": ["1.0.0"]}]}, "InvalidParameterCombinationException"),
+        (
+            {"byName": True, "filters": [{"name": "version", "values": ["1.0.0"]}]},
+            "InvalidParameterCombinationException",
+        ),
         ({"maxResults": 101}, "InvalidParameterValueException"),
     ]
 
@@ -252,9 +255,7 @@ def test_a_recipe_that_cannot_be_is_refused(account: Account, request_part: dict
 def test_a_recipe_gives_components_the_parameters_they_declare(account: Account) -> None:
     component = account.component(data=WITH_PORT)
 
-    recipe = account.recipe(
-        components=[{"componentArn": component, "parameters": [{"name": "Port", "value": ["80"]}]}]
-    )
+    recipe = account.recipe(components=[{"componentArn": component, "parameters": [{"name": "Port", "value": ["80"]}]}])
     with pytest.raises(ClientError) as caught:
         account.recipe(components=[{"componentArn": component}])
 

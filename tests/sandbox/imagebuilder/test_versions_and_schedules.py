@@ -130,9 +130,7 @@ def test_a_target_with_accounts_copies_to_those_and_not_to_the_one_that_builds()
         {"region": "eu-west-1", "amiDistributionConfiguration": {"targetAccountIds": ["222222222222"]}},
     ]
 
-    delivery = plan_delivery(
-        targets, home=HOME, image="web", image_arn="arn", recipe_tags={}, stamp="now", build=1
-    )
+    delivery = plan_delivery(targets, home=HOME, image="web", image_arn="arn", recipe_tags={}, stamp="now", build=1)
 
     assert [(copy.place.region, copy.place.account, copy.captured) for copy in delivery.copies] == [
         ("us-east-1", "123456789012", True),

@@ -152,15 +152,17 @@ def update_template(session: Session, update: TemplateUpdate, image_id: str) -> 
     """Give a launch template a version with the AMI, from its newest version, and return the version's number."""
     if update.place.account != session.home.account:
         assume(session, update.place)
-    found = session.call("ec2", "describe_launch_templates", at=update.place, LaunchTemplateIds=[update.template_id])[
-        "LaunchTemplates"
-    ][0]
+    templates = session.call(
+        "ec2", "describe_launch_templates", at=update.place, LaunchTemplateIds=[update.template_id]
+    )["LaunchTemplates"]
+    if not templates:
+        raise StepError(update.place, f"the launch template {update.template_id} does not exist")
     answer = session.call(
         "ec2",
         "create_launch_template_version",
         at=update.place,
         LaunchTemplateId=update.template_id,
-        SourceVersion=str(found["LatestVersionNumber"]),
+        SourceVersion=str(templates[0]["LatestVersionNumber"]),
         LaunchTemplateData={"ImageId": image_id},
     )
     number = str(answer["LaunchTemplateVersion"]["VersionNumber"])

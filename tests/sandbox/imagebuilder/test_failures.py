@@ -1,0 +1,202 @@
+"""Builds that do not reach their end, and what they leave."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
+
+import pytest
+from botocore.exceptions import ClientError
+
+from cdk_ami.sandbox.pace import PACE
+
+if TYPE_CHECKING:
+    from tests.sandbox.imagebuilder.conftest import Account
+
+DATED = "web {{ imagebuilder:buildDate }}"
+TARGET = "111111111111"
+
+
+def copies_to(*accounts: str, region: str = "us-east-1") -> dict[str, Any]:
+    return {
+        "region": region,
+        "amiDistributionConfiguration": {"name": DATED, "targetAccountIds": list(accounts)},
+    }
+
+
+def test_a_parent_image_whose_parameter_is_missing_fails_the_build_in_plain_words(account: Account) -> None:
+    pipeline = account.pipeline(account.recipe(parent="ssm:/no/such/parameter"), account.infrastructure())
+
+    image = account.run(pipeline)
+
+    assert image["state"]["status"] == "FAILED"
+    assert "/no/such/parameter" in image["state"]["reason"]
+    assert "account 123456789012, Region us-east-1" in image["state"]["reason"]
+    shown = account.builder.get_image_pipeline(imagePipelineArn=pipeline)["imagePipeline"]
+    assert (shown["lastRunStatus"], shown["consecutiveFailures"]) == ("FAILED", 1)
+    assert account.instances() == []
+
+
+def test_a_parent_image_that_is_no_ami_of_the_region_fails_the_build(account: Account) -> None:
+    pipeline = account.pipeline(account.recipe(parent="ami-0123456789abcdef0"), account.infrastructure())
+
+    image = account.run(pipeline)
+
+    assert image["state"]["status"] == "FAILED"
+    assert "ami-0123456789abcdef0" in image["state"]["reason"]
+
+
+def test_a_launch_that_ec2_refuses_names_the_step(account: Account) -> None:
+    infrastructure = account.infrastructure(subnetId="subnet-0123456789abcdef0", securityGroupIds=["sg-1"])
+    pipeline = account.pipeline(account.recipe(), infrastructure)
+
+    image = account.run(pipeline)
+
+    assert image["state"]["status"] == "FAILED"
+    assert image["state"]["reason"].startswith("The step LaunchBuildInstance failed: ec2:RunInstances answered Invalid")
+    assert image["state"]["failureContext"]["failedStep"] == "LaunchBuildInstance"
+    [run] = account.builder.list_workflow_executions(imageBuildVersionArn=image["arn"])["workflowExecutions"]
+    assert (run["type"], run["status"], run["totalStepsFailed"]) == ("BUILD", "FAILED", 1)
+    steps = account.builder.list_workflow_step_executions(workflowExecutionId=run["workflowExecutionId"])["steps"]
+    assert [step["status"] for step in steps] == ["FAILED", *["SKIPPED"] * 6]
+    step = account.builder.get_workflow_step_execution(stepExecutionId=steps[0]["stepExecutionId"])
+    assert "RunInstances" in step["message"]
+
+
+def test_a_target_account_without_the_role_fails_naming_account_and_region(account: Account) -> None:
+    targets = [
+        {**copies_to(TARGET, region="eu-west-1")},
+        {
+            "region": "us-east-1",
+            "amiDistributionConfiguration": {"name": DATED},
+            "ssmParameterConfigurations": [{"parameterName": "/imagebuilder/web/latest"}],
+        },
+    ]
+    pipeline = account.pipeline(
+        account.recipe(), account.infrastructure(), distributionConfigurationArn=account.distribution(*targets)
+    )
+
+    image = account.run(pipeline)
+
+    reason = image["state"]["reason"]
+    assert image["state"]["status"] == "FAILED"
+    assert "sts:AssumeRole" in reason
+    assert "EC2ImageBuilderDistributionCrossAccountRole" in reason
+    assert f"account {TARGET}, Region eu-west-1" in reason
+    states = {(ami["region"], ami["accountId"]): ami["state"]["status"] for ami in image["outputResources"]["amis"]}
+    assert states == {("us-east-1", "123456789012"): "AVAILABLE", ("eu-west-1", TARGET): "FAILED"}
+    with pytest.raises(ClientError) as caught:
+        account.aws("ssm").get_parameter(Name="/imagebuilder/web/latest")
+    assert caught.value.response["Error"]["Code"] == "ParameterNotFound"
+
+
+def test_a_role_that_trusts_somebody_else_fails_the_target(account: Account) -> None:
+    _make_target_role(account, trusted="999999999999")
+    pipeline = account.pipeline(
+        account.recipe(),
+        account.infrastructure(),
+        distributionConfigurationArn=account.distribution(copies_to(TARGET)),
+    )
+
+    image = account.run(pipeline)
+
+    assert image["state"]["status"] == "FAILED"
+    assert "does not trust 123456789012" in image["state"]["reason"]
+
+
+def test_a_target_account_with_the_role_owns_a_copy(account: Account) -> None:
+    _make_target_role(account, trusted="123456789012")
+    where = copies_to(TARGET, region="eu-west-1")
+    where["ssmParameterConfigurations"] = [
+        {"parameterName": "/imagebuilder/web/latest", "dataType": "aws:ec2:image", "amiAccountId": TARGET}
+    ]
+    pipeline = account.pipeline(
+        account.recipe(), account.infrastructure(), distributionConfigurationArn=account.distribution(where)
+    )
+
+    image = account.run(pipeline)
+
+    assert image["state"]["status"] == "AVAILABLE", image["state"]
+    copy = image["outputResources"]["amis"][1]
+    assert (copy["region"], copy["accountId"]) == ("eu-west-1", TARGET)
+    assert account.image(copy["image"], "eu-west-1", TARGET)["OwnerId"] == TARGET
+    parameter = account.aws("ssm", "eu-west-1", account=TARGET).get_parameter(Name="/imagebuilder/web/latest")
+    assert parameter["Parameter"]["Value"] == copy["image"]
+    captured = image["outputResources"]["amis"][0]["image"]
+    shared = account.aws("ec2").describe_image_attribute(ImageId=captured, Attribute="launchPermission")
+    assert shared["LaunchPermissions"] == []
+
+
+def _make_target_role(account: Account, *, trusted: str) -> None:
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{trusted}:root"}}
+        ],
+    }
+    account.aws("iam", account=TARGET).create_role(
+        RoleName="EC2ImageBuilderDistributionCrossAccountRole", AssumeRolePolicyDocument=json.dumps(trust)
+    )
+
+
+def test_a_cancelled_build_ends_cancelled_and_leaves_no_instance(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PACE, "state", 0.3)
+    pipeline = account.pipeline(account.recipe(), account.infrastructure())
+    started = account.builder.start_image_pipeline_execution(imagePipelineArn=pipeline)["imageBuildVersionArn"]
+    _wait_for(account, started, "BUILDING")
+    with pytest.raises(ClientError) as running:
+        account.builder.delete_image(imageBuildVersionArn=started)
+
+    account.builder.cancel_image_creation(imageBuildVersionArn=started)
+
+    image = account.ended(started)
+    assert image["state"]["status"] == "CANCELLED"
+    assert account.instances() == []
+    assert running.value.response["Error"]["Code"] == "ResourceDependencyException"
+    with pytest.raises(ClientError) as caught:
+        account.builder.cancel_image_creation(imageBuildVersionArn=started)
+    assert caught.value.response["Error"]["Code"] == "InvalidRequestException"
+    account.builder.delete_image(imageBuildVersionArn=started)
+
+
+def test_a_reset_ends_running_builds_without_a_trace(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PACE, "state", 0.2)
+    pipeline = account.pipeline(account.recipe(), account.infrastructure())
+    started = account.builder.start_image_pipeline_execution(imagePipelineArn=pipeline)["imageBuildVersionArn"]
+    _wait_for(account, started, "TESTING")
+
+    endpoint = account.builder.meta.endpoint_url
+    with urlopen(Request(f"{endpoint}/moto-api/reset", method="POST")):  # noqa: S310 - loopback
+        time.sleep(0.5)
+
+    assert account.builder.list_images()["imageVersionList"] == []
+    assert account.instances() == []
+    assert account.aws("ec2").describe_images(Owners=["self"])["Images"] == []
+    assert account.aws("logs").describe_log_groups()["logGroups"] == []
+
+
+def _wait_for(account: Account, image: str, status: str) -> None:
+    deadline = time.monotonic() + 20
+    while account.builder.get_image(imageBuildVersionArn=image)["image"]["state"]["status"] != status:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_failed_build_may_keep_its_instance(account: Account) -> None:
+    # Image Builder lets a colon into the pattern of a name, EC2 lets none into a name.
+    named = {"region": "us-east-1", "amiDistributionConfiguration": {"name": "web:{{ imagebuilder:buildDate }}"}}
+    pipeline = account.pipeline(
+        account.recipe(),
+        account.infrastructure(terminateInstanceOnFailure=False),
+        distributionConfigurationArn=account.distribution(named),
+    )
+
+    image = account.run(pipeline)
+
+    assert image["state"]["status"] == "FAILED"
+    assert image["state"]["failureContext"]["failedStep"] == "CreateOutputAMI"
+    assert [instance["State"]["Name"] for instance in account.instances()] == ["stopped"]
