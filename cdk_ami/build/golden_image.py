@@ -152,7 +152,7 @@ class GoldenImage(NamedImage):
             has_role = execution_role is not None
             faults.check("source", builds.source_parameter(bound_source.parameter_name, has_execution_role=has_role))
         bound = [one.bind(self, platform=source.platform, os_version=source.os_version) for one in steps]
-        faults.check("components", component_rules.components_once([one.arn for one in bound]))
+        faults.check("components", component_rules.components_once([one.identity for one in bound]))
         faults.raise_if_any()
         identity = {IMAGE_TAG: image_name}
         own_distribution = isinstance(goes_to, Distribution)

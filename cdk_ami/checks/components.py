@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from cdk_ami.checks.names import IB
-from cdk_ami.checks.rule import Problem, is_token, rule
+from cdk_ami.checks.rule import Problem, rule
 from cdk_ami.limits import COMPONENTS_PER_RECIPE
 
 _CREATE: Final = f"{IB}API_CreateComponent.html"
@@ -157,22 +157,18 @@ def component_platform(platform: str, image_platform: str) -> Iterator[Problem]:
 
 
 @rule("ComponentsOnce", source=_CONFIGURATION)
-def components_once(arns: Sequence[str]) -> Iterator[Problem]:
+def components_once(identities: Sequence[str]) -> Iterator[Problem]:
     """A recipe names each component once, whatever its version."""
     seen: dict[str, int] = {}
-    for index, arn in enumerate(arns):
-        if is_token(arn) and not arn.partition(":component/")[1]:
-            key = arn
-        else:
-            key = arn.partition(":component/")[2].partition("/")[0] + arn.partition(":component/")[0]
-        if key in seen:
+    for index, identity in enumerate(identities):
+        if identity in seen:
             yield Problem(
-                problem=f"is the same component as number {seen[key]}",
-                got=arn,
+                problem=f"is the same component as number {seen[identity]}",
+                got=identity,
                 fix="keep one of them: a recipe runs a component once",
                 at=f"[{index}]",
             )
-        seen.setdefault(key, index)
+        seen.setdefault(identity, index)
 
 
 @rule("ComponentsPerRecipe", source="https://docs.aws.amazon.com/general/latest/gr/imagebuilder.html")

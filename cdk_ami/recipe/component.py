@@ -52,6 +52,14 @@ class BoundComponent:
     has_build: bool = True
     has_tests: bool = False
 
+    @property
+    def identity(self) -> str:
+        """Return what a recipe may name only once: the account and name of the component, without its version."""
+        owner, found, rest = self.arn.partition(":component/")
+        text = f"{owner.rpartition(':')[2]} {rest.partition('/')[0]}" if found else self.arn
+        # A comparable text, not a token: the same token is the same component.
+        return text.replace("${Token[", "token ")
+
     def configuration(self) -> imagebuilder.CfnImageRecipe.ComponentConfigurationProperty:
         """Return the component as an entry of a recipe."""
         from aws_cdk import aws_imagebuilder as imagebuilder  # noqa: PLC0415 - the value object is plain data

@@ -227,6 +227,18 @@ def test_an_aws_managed_component_tells_what_its_name_tells(
     assert (component.platform, component.has_tests, component.has_build) == (platform, tests, not tests)
 
 
+def test_a_component_is_the_same_whatever_its_version_and_its_region() -> None:
+    stack = make_stack()
+    newest = Component.aws_managed("update-linux").bind(stack, platform=LINUX)
+    pinned = Component.aws_managed("update-linux", version="1.0.2").bind(stack, platform=LINUX)
+    by_arn = Component.from_arn("arn:aws:imagebuilder:us-east-1:aws:component/update-linux/1.x.x")
+    own = Component.from_commands("update-linux", ["true"]).bind(stack, platform=LINUX)
+
+    assert newest.identity == pinned.identity == by_arn.bind(stack, platform=LINUX).identity == "aws update-linux"
+    assert own.identity != newest.identity
+    assert "${Token[" not in own.identity
+
+
 def test_parameters_stand_in_the_recipe(file: Path) -> None:
     bound = Component.from_file(file, parameters={"Port": "8080"}).bind(make_stack(), platform=LINUX)
 

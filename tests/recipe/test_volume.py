@@ -120,7 +120,7 @@ def test_two_volumes_on_one_device_are_refused() -> None:
 
 def test_tokens_in_a_volume_are_let_through() -> None:
     faults = Faults("Shop", "Image")
-    number = cdk.Token.as_number({"Ref": "Size"})
+    number: Any = cdk.Token.as_number({"Ref": "Size"})
     text = cdk.Token.as_string({"Ref": "Text"})
 
     check_volumes(
