@@ -145,7 +145,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, object, str, str]] = {
             "tests": [],
         },
         "components[1]",
-        "arn:aws:imagebuilder:us-east-1:123456789012:component/own/1.0.1",
+        "123456789012 own",
         "ComponentsOnce",
         "keep one",
     ),
