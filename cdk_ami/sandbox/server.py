@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import redirect_stdout
-from io import StringIO
 from threading import Thread
 from types import TracebackType
 from typing import Any, Final, Self
@@ -58,10 +56,15 @@ class Sandbox:
 
             def get_backend_for_host(self, host: str | None) -> Any:
                 """Return the emulator's name of the service at ``host``, or None when it has none."""
-                if host is not None and host not in self.known:
-                    with redirect_stdout(StringIO()):  # it prints a hint for its own developers
-                        self.known[host] = super().get_backend_for_host(host)
-                return None if host is None else self.known[host]
+                if host is None:
+                    return None
+                if host not in self.known:
+                    url = f"http://{host}"
+                    strange = "amazonaws.com" in host and not any(
+                        pattern.match(url) for _, pattern in self.backend_url_patterns
+                    )  # for these it prints a hint to its own developers
+                    self.known[host] = None if strange else super().get_backend_for_host(host)
+                return self.known[host]
 
         emulator.install()
         dispatcher = Dispatcher(create_app)

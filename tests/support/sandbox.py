@@ -81,8 +81,9 @@ def check_shape(*, http_response: Any, parsed: dict[str, Any], model: Any, **_: 
         return
     answer = {key: value for key, value in parsed.items() if key != "ResponseMetadata"}
     report = ParamValidator().validate(answer, model.output_shape)
-    # Answers may leave out what the model calls required only for requests, and may be shorter than a request may.
-    assert not report.has_errors(), f"{model.name} answered out of shape: {report.generate_report()}"
+    # An answer may be empty where a request may not.
+    faults = [line for line in report.generate_report().splitlines() if "value: 0, valid min length" not in line]
+    assert not faults, f"{model.name} answered out of shape: {faults}"
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:

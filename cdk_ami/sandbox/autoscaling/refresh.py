@@ -14,6 +14,7 @@ from moto.core.exceptions import ServiceException
 
 from cdk_ami.sandbox.autoscaling import launching
 from cdk_ami.sandbox.autoscaling.launching import LaunchError, Recipe
+from cdk_ami.sandbox.ec2.launch import merge_request
 from cdk_ami.sandbox.ec2.parameters import resolve_image_id
 from cdk_ami.sandbox.pace import PACE
 
@@ -124,7 +125,7 @@ class Refresh:
     def _missing(self) -> int:
         if not self._group_exists():
             return 0
-        return max(0, self.group.desired_capacity - len(self.group.active_instances()))
+        return max(0, int(self.group.desired_capacity) - len(self.group.active_instances()))
 
     def _group_exists(self) -> bool:
         return self.group.autoscaling_backend.__dict__.get("autoscaling_groups", {}).get(self.group.name) is self.group
@@ -205,11 +206,9 @@ class Refresh:
     def _matches(self, state: InstanceState, recipe: Recipe) -> bool:
         """Tell whether an instance is just what ``recipe`` would launch."""
         request = launching.launch_request(self.group, recipe, None, None)
-        merged, version = launching.merge_request(self.group.ec2_backend, request)
+        merged, version = merge_request(self.group.ec2_backend, request)
         held = getattr(state.instance, "sandbox_version", None)
-        if (version is None) != (held is None):
-            return False
-        if version is not None and (held.template.id, held.number) != (version.template.id, version.number):
+        if _numbered(held) != _numbered(version):
             return False
         return bool(
             state.instance.image_id == resolve_image_id(self.group.ec2_backend, merged.get("ImageId", ""))
@@ -228,6 +227,10 @@ class Refresh:
         for name in wanted:
             if name in alarms and alarms[name].state_value == "ALARM":
                 raise _Failed(f"the alarm {name} is in state ALARM")
+
+
+def _numbered(version: Any) -> tuple[str, int] | None:
+    return None if version is None else (version.template.id, version.number)
 
 
 def refreshes(group: Any) -> list[Refresh]:

@@ -10,6 +10,7 @@ from cdk_ami.sandbox.autoscaling import launching
 from cdk_ami.sandbox.autoscaling.backend import find_group
 from cdk_ami.sandbox.autoscaling.launching import refuse
 from cdk_ami.sandbox.autoscaling.refresh import ACTIVE, Refresh, active_refresh, refreshes
+from cdk_ami.sandbox.ec2.launch import merge_request
 from cdk_ami.sandbox.ec2.parameters import RESOLVE
 
 NEW: Final = frozenset(
@@ -152,7 +153,7 @@ def _check_rollback(group: Any, desired: dict[str, Any]) -> None:
                 "IrreversibleInstanceRefresh",
             )
         request = launching.launch_request(group, recipe, None, None)
-        image_id = launching.merge_request(group.ec2_backend, request)[0].get("ImageId", "")
+        image_id = merge_request(group.ec2_backend, request)[0].get("ImageId", "")
         if image_id.startswith(RESOLVE):
             raise refuse(
                 f"A rollback needs AMI ids, not parameters, on both sides, got {image_id}",

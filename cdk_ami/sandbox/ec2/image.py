@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from moto.ec2.models.core import TaggedEC2Resource
 
@@ -81,7 +81,7 @@ class Sharing:
         self.accounts, self.organizations, self.units, self.public = [], [], [], False
 
 
-class Image(TaggedEC2Resource):
+class Image(TaggedEC2Resource):  # type: ignore[misc]
     """One AMI in one Region."""
 
     def __init__(
@@ -222,7 +222,7 @@ class Image(TaggedEC2Resource):
         raise refusal("InvalidParameterValue", f"The filter '{filter_name}' is invalid")
 
 
-_FILTERS = {
+_FILTERS: Final[dict[str, Callable[[Image], Any]]] = {
     "architecture": lambda image: image.architecture,
     "creation-date": lambda image: image.created.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
     "description": lambda image: image.description or "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 from moto.ec2.exceptions import EC2ClientError
@@ -17,7 +18,7 @@ from cdk_ami.sandbox.ec2.visibility import find_image
 ORIGINAL: Final[dict[str, Callable[..., Any]]] = {}
 """The emulator's own methods, by name."""
 
-PUBLIC: Final = "/aws/service/"
+PUBLIC: Final = "/aws/service"
 """Where the parameters of AWS and its partners stand.
 
 https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-public-parameters.html
@@ -31,49 +32,60 @@ EMULATED: Final = ("/aws/service/global-infrastructure/",)
 
 
 class PublicParameters:
-    """Methods for the emulator's ``ParameterDict``."""
+    """Methods for the emulator's ``ParameterDict``.
+
+    The public parameters stand beside an account's own: they are found by name and by path, and never listed.
+    """
 
     account_id: str
     region_name: str
 
     def _check_loading_status(self, key: str) -> None:
-        """Put the public parameters in, the first time that anybody asks for one."""
-        wanted = str(key or "")
-        if wanted.startswith(EMULATED):
-            ORIGINAL["_check_loading_status"](self, wanted)
-        if not (wanted.startswith("/aws") or wanted == "/") or self.__dict__.get("sandbox_loaded"):
-            return
-        self.__dict__["sandbox_loaded"] = True
-        for name, image_id in catalog.public_parameters(self.region_name).items():
-            if wanted == "/":  # a listing of one's own parameters does not show the public ones
-                self.__dict__["sandbox_loaded"] = False
-                return
-            dict.setdefault(self, name, []).append(  # type: ignore[misc,arg-type]
-                Parameter(
-                    account_id="",
-                    name=name,
-                    value=image_id,
-                    parameter_type="String",
-                    description=None,
-                    allowed_pattern=None,
-                    keyid=None,
-                    last_modified_date=datetime.fromisoformat(catalog.RELEASED).replace(tzinfo=None),
-                    version=1,
-                    data_type="aws:ec2:image",
-                )
-            )
+        """Load the public parameters that the emulator itself has and that name no AMI."""
+        if str(key or "").startswith(EMULATED):
+            ORIGINAL["_check_loading_status"](self, key)
+
+    def __getitem__(self, item: str) -> list[Parameter]:
+        public = _public(self.region_name).get(item)
+        versions: list[Parameter] = ORIGINAL["__getitem__"](self, item) if public is None else [public]
+        return versions
+
+    def __contains__(self, k: str) -> bool:
+        return k in _public(self.region_name) or bool(ORIGINAL["__contains__"](self, k))
 
     def get_keys_beginning_with(self, path: str, recursive: bool) -> Iterator[str]:  # noqa: FBT001 - moto's signature
         """Yield the names under ``path``, from a copy: other threads write meanwhile."""
         self._check_loading_status(path)
-        for name in list(dict.keys(self)):  # type: ignore[arg-type]
+        names: list[str] = list(dict.keys(self))  # type: ignore[arg-type]
+        if path.startswith(PUBLIC):
+            names += _public(self.region_name)
+        for name in names:
             if path != "/" and not name.startswith(path):
-                continue
-            if path == "/" and name.startswith(PUBLIC):
                 continue
             if "/" in name[len(path) + 1 :] and not recursive:
                 continue
             yield name
+
+
+@cache
+def _public(region: str) -> dict[str, Parameter]:
+    """Return the public parameters of ``region`` by name, for every account the same."""
+    published = datetime.fromisoformat(catalog.RELEASED).replace(tzinfo=None)
+    return {
+        name: Parameter(
+            account_id="",
+            name=name,
+            value=image_id,
+            parameter_type="String",
+            description=None,
+            allowed_pattern=None,
+            keyid=None,
+            last_modified_date=published,
+            version=1,
+            data_type="aws:ec2:image",
+        )
+        for name, image_id in catalog.public_parameters(region).items()
+    }
 
 
 class ParameterOperations:

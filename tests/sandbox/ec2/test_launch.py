@@ -14,9 +14,9 @@ def instance_of(aws: Any, instance_id: str) -> dict[str, Any]:
 
 def test_an_instance_needs_an_image_that_exists(aws: Any, run_one: Any, public_ami: Any) -> None:
     for image_id in ("ami-0123456789abcdef0", public_ami("eu-west-1")):
-        with pytest.raises(ClientError, match="InvalidAMIID.NotFound"):
+        with pytest.raises(ClientError, match=r"InvalidAMIID\.NotFound"):
             run_one(ImageId=image_id)
-    with pytest.raises(ClientError, match="InvalidAMIID.Malformed"):
+    with pytest.raises(ClientError, match=r"InvalidAMIID\.Malformed"):
         run_one(ImageId="image")
     assert aws("ec2").describe_instances()["Reservations"] == []
 

@@ -1,0 +1,144 @@
+"""The command ``cdk-ami sandbox``: a local AWS on this machine, for tries, tests and CI."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from threading import Event
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from cdk_ami.sandbox.server import Sandbox
+
+DEFAULT_PORT: Final = 5000
+"""Port that the server takes when none is named."""
+
+NOT_FOUND: Final = 127
+"""Exit code of a command that does not exist, as in every shell."""
+
+NOT_RUNNABLE: Final = 126
+"""Exit code of a command that exists and cannot be run."""
+
+_FORWARDED: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "allow_interspersed_args": False})
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=None,
+    help=f"Port on 127.0.0.1; 0 takes a free one.  [default: {DEFAULT_PORT}, or a free one with a command]",
+)
+@click.option("--region", default="us-east-1", show_default=True, help="Region that the environment names.")
+@click.option("--env", "print_environment", is_flag=True, help="Print the variables to export, and start nothing.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def sandbox(port: int | None, region: str, *, print_environment: bool, command: Sequence[str]) -> None:
+    """Run a local AWS: EC2, Image Builder, CloudFormation, Auto Scaling and more, in one process on 127.0.0.1.
+
+    Nothing leaves this machine and nothing costs anything.  Everything is forgotten when it stops.  The account is
+    123456789012; any keys will do.
+
+    \b
+    Serve until interrupted; the line "ready http://127.0.0.1:PORT" says when:
+        cdk-ami sandbox
+    In a second terminal, point every AWS tool at it, then work as usual:
+        eval "$(cdk-ami sandbox --env)"
+        npx cdk bootstrap && npx cdk deploy --all
+        aws ec2 describe-images --owners self
+    Or run one command against a fresh one, with its environment set and its exit code handed on:
+        cdk-ami sandbox -- make test
+        cdk-ami sandbox -- aws ec2 describe-images --owners amazon
+
+    AMIs and instances are ready at once.  CDK_AMI_SANDBOX_IMAGE_SECONDS and CDK_AMI_SANDBOX_WARMUP_SECONDS make AMIs
+    and instance refreshes take their time.
+    """
+    if print_environment:
+        if command:
+            raise click.UsageError("--env starts nothing, so it takes no command")
+        for name, value in _variables(f"http://127.0.0.1:{DEFAULT_PORT if port is None else port}", region).items():
+            click.echo(f"export {name}={shlex.quote(value)}")
+    elif command:
+        sys.exit(_run(command, port or 0, region))
+    else:
+        _serve(DEFAULT_PORT if port is None else port)
+
+
+def _serve(port: int) -> None:
+    stopped = Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    for number in _FORWARDED:
+        signal.signal(number, stop)
+    with _open(port) as serving:
+        click.echo(f"ready {serving.endpoint}")
+        sys.stdout.flush()
+        stopped.wait()
+
+
+def _run(command: Sequence[str], port: int, region: str) -> int:
+    """Run ``command`` against a fresh sandbox and return its exit code."""
+    with _open(port) as serving:
+        try:
+            child = subprocess.Popen(  # noqa: S603 - running the user's command is the point
+                list(command), env={**os.environ, **_variables(serving.endpoint, region)}
+            )
+        except FileNotFoundError:
+            click.echo(f"cdk-ami sandbox: {command[0]}: command not found", err=True)
+            return NOT_FOUND
+        except OSError as error:
+            click.echo(f"cdk-ami sandbox: {command[0]}: {error.strerror}", err=True)
+            return NOT_RUNNABLE
+
+        def forward(number: int, _frame: FrameType | None) -> None:
+            with suppress(ProcessLookupError):
+                child.send_signal(number)
+
+        for number in _FORWARDED:
+            signal.signal(number, forward)
+        code = child.wait()
+    return code if code >= 0 else 128 - code
+
+
+def _open(port: int) -> Sandbox:
+    """Return a sandbox, not yet started, or say plainly why there is none."""
+    try:
+        from cdk_ami.sandbox.mismatch import EmulatorMismatchError  # noqa: PLC0415 - the extra may be missing
+        from cdk_ami.sandbox.server import Sandbox  # noqa: PLC0415 - same
+
+        try:
+            return Sandbox(port)
+        except EmulatorMismatchError as error:
+            raise click.ClickException(str(error)) from error
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "cdk_ami":
+            raise
+        raise click.ClickException(
+            f"the sandbox needs the package {error.name}, which is not installed; run pip install 'cdk-ami[sandbox]'"
+        ) from error
+    except OSError as error:
+        raise click.ClickException(_port_problem(port, error)) from error
+    except SystemExit as error:  # werkzeug leaves so when the port is taken
+        raise click.ClickException(_port_problem(port, error)) from error
+
+
+def _port_problem(port: int, error: Any) -> str:
+    if isinstance(error, SystemExit) or error.errno == errno.EADDRINUSE:
+        return f"port {port} is in use; name another by --port, or take a free one by --port 0"
+    return f"port {port} cannot be opened: {error.strerror}"
+
+
+def _variables(endpoint: str, region: str) -> dict[str, str]:
+    from cdk_ami.sandbox.environment import variables  # noqa: PLC0415 - keeps --help quick
+
+    return variables(endpoint, region=region)
