@@ -34,7 +34,7 @@ def plan_sizes(min_size: int | None, desired_size: int | None, max_size: int | N
         zones: How many zones there are, at least one.
     """
     desired = _desired(min_size, max_size, zones=zones) if desired_size is None else desired_size
-    smallest = desired if min_size is None else min_size
+    smallest = _no_more_than(max_size, desired) if min_size is None else min_size
     largest = _largest(smallest, desired) if max_size is None else max_size
     stated = desired_size is not None or desired != smallest
     return GroupSizes(smallest=smallest, desired=desired, largest=largest, states_desired=stated)
@@ -43,8 +43,11 @@ def plan_sizes(min_size: int | None, desired_size: int | None, max_size: int | N
 def _desired(min_size: int | None, max_size: int | None, *, zones: int) -> int:
     if min_size is not None and is_token(min_size):
         return min_size
-    desired = max(zones, min_size or 0)
-    return desired if max_size is None or is_token(max_size) else min(desired, max_size)
+    return _no_more_than(max_size, max(zones, min_size or 0))
+
+
+def _no_more_than(most: int | None, size: int) -> int:
+    return size if most is None or is_token(most) or is_token(size) else min(most, size)
 
 
 def _largest(smallest: int, desired: int) -> int:

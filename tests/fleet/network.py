@@ -21,4 +21,5 @@ def network(stack: cdk.Stack, zones: Sequence[str] = ZONES) -> ec2.IVpc:
         vpc_id="vpc-0123456789abcdef0",
         availability_zones=list(zones),
         public_subnet_ids=[subnet(index) for index in range(len(zones))],
+        public_subnet_route_table_ids=[f"rtb-0123456789abcdef{index}" for index in range(len(zones))],
     )

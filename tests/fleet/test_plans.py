@@ -66,7 +66,7 @@ def test_sizes_keep_what_was_given_and_fit_each_other_wherever_they_can(
     planned = (sizes.smallest, sizes.desired, sizes.largest)
     assert all(plan == size for size, plan in zip(given_sizes, planned, strict=True) if size is not None)
     stated = [size for size in given_sizes if size is not None]
-    if stated == sorted(stated):
+    if stated == sorted(stated):  # sizes that contradict each other are refused later
         assert sizes.smallest <= sizes.desired <= sizes.largest
 
 
