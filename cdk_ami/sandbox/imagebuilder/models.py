@@ -36,6 +36,7 @@ class ImageBuilderBackend(BaseBackend):  # type: ignore[misc]
         executions: Workflow runs by id.
         answers: Answered requests by operation and client token: what was asked and what was answered.
         builds: Builds that run, by the ARN of their image.
+        halted: Builds that ended before their image was available, but have an AMI to go on from.
         numbers: How many builds each image version has had, for numbers are never given twice.
     """
 
@@ -46,6 +47,7 @@ class ImageBuilderBackend(BaseBackend):  # type: ignore[misc]
         self.executions: dict[str, Execution] = {}
         self.answers: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
         self.builds: dict[str, Build] = {}
+        self.halted: dict[str, Build] = {}
         self.numbers: Counter[str] = Counter()
 
     def reset(self) -> None:

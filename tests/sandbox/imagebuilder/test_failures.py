@@ -200,3 +200,56 @@ def test_a_failed_build_may_keep_its_instance(account: Account) -> None:
     assert image["state"]["status"] == "FAILED"
     assert image["state"]["failureContext"]["failedStep"] == "CreateOutputAMI"
     assert [instance["State"]["Name"] for instance in account.instances()] == ["stopped"]
+
+
+def test_a_failed_distribution_is_retried_without_a_new_build(account: Account) -> None:
+    targets = [copies_to(TARGET, region="eu-west-1"), copies_to("123456789012", region="eu-central-1")]
+    pipeline = account.pipeline(
+        account.recipe(), account.infrastructure(), distributionConfigurationArn=account.distribution(*targets)
+    )
+    failed = account.run(pipeline)
+    _make_target_role(account, trusted="123456789012")
+
+    account.builder.retry_image(imageBuildVersionArn=failed["arn"])
+
+    image = account.ended(failed["arn"])
+    assert image["state"] == {"status": "AVAILABLE"}
+    places = {(ami["region"], ami["accountId"]): ami["image"] for ami in image["outputResources"]["amis"]}
+    before = {(ami["region"], ami["accountId"]): ami.get("image") for ami in failed["outputResources"]["amis"]}
+    assert places["us-east-1", "123456789012"] == before["us-east-1", "123456789012"]
+    assert places["eu-central-1", "123456789012"] == before["eu-central-1", "123456789012"]
+    assert ("eu-west-1", TARGET) in places
+    runs = account.builder.list_workflow_executions(imageBuildVersionArn=image["arn"])["workflowExecutions"]
+    assert [(run["type"], run["status"], run.get("retried", False)) for run in runs] == [
+        ("DISTRIBUTION", "COMPLETED", False),
+        ("DISTRIBUTION", "FAILED", True),
+        ("TEST", "COMPLETED", False),
+        ("BUILD", "COMPLETED", False),
+    ]
+
+
+def test_only_a_stopped_build_with_an_ami_can_be_retried(account: Account) -> None:
+    infrastructure = account.infrastructure()
+    good = account.run(account.pipeline(account.recipe(), infrastructure))
+    bad = account.run(account.pipeline(account.recipe(parent="ssm:/none"), infrastructure, name="other"))
+
+    for image, why in ((good, "has the status AVAILABLE"), (bad, "no AMI yet")):
+        with pytest.raises(ClientError) as caught:
+            account.builder.retry_image(imageBuildVersionArn=image["arn"])
+        assert caught.value.response["Error"]["Code"] == "InvalidRequestException"
+        assert why in str(caught.value)
+
+
+def test_the_state_of_a_failed_distribution_tells_which_places_got_nothing(account: Account) -> None:
+    pipeline = account.pipeline(
+        account.recipe(),
+        account.infrastructure(),
+        distributionConfigurationArn=account.distribution(copies_to(TARGET, region="eu-west-1")),
+    )
+
+    image = account.run(pipeline)
+
+    context = image["state"]["failureContext"]
+    assert (context["imageStatus"], context["failedStep"]) == ("DISTRIBUTING", "DistributeImage")
+    [failure] = context["distributionFailure"]["regionFailures"]
+    assert (failure["region"], failure["targetAccountId"], failure["status"]) == ("eu-west-1", TARGET, "FAILED")

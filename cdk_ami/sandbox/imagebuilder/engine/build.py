@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from threading import Event, Thread
 from typing import Any, Final
 
@@ -28,9 +29,40 @@ from cdk_ami.sandbox.pace import PACE
 _REASON_MAX: Final = 1024
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captured:
+    """How far a build has come that has its AMI: the point from which it can go on.
+
+    Attributes:
+        delivery: Where the AMI goes.
+        image_id: The AMI.
+        architecture: Its architecture.
+        tested: Whether the tests have passed.
+        again: Whether an earlier run stopped here, so that some copies may exist.
+    """
+
+    delivery: Delivery
+    image_id: str
+    architecture: str
+    tested: bool = False
+    again: bool = False
+
+
 def start(backend: ImageBuilderBackend, image: Record, *, components: tuple[ComponentUse, ...], stages: Stages) -> None:
     """Start the build of an image and return at once."""
-    build = Build(backend, image, components=components, stages=stages)
+    _run(backend, image, Build(backend, image, components=components, stages=stages))
+
+
+def retry(backend: ImageBuilderBackend, image: Record) -> None:
+    """Go on with a halted build where it stopped, and return at once."""
+    for run in backend.executions.values():
+        if run.shown["imageBuildVersionArn"] == image.arn and run.shown["status"] != "COMPLETED":
+            run.shown["retried"] = True
+    image.body["state"] = {"status": "PENDING"}
+    _run(backend, image, backend.halted.pop(image.arn).again())
+
+
+def _run(backend: ImageBuilderBackend, image: Record, build: Build) -> None:
     backend.builds[image.arn] = build
     Thread(target=build.run, name=f"build {image.arn}", daemon=True).start()
 
@@ -43,11 +75,19 @@ class Build:
         image: The image; its body holds copies of all configurations.
         components: The recipe's components in order, build versions settled.
         stages: Which workflows run.
+        captured: Where to go on; None starts from the parent image.
     """
 
     def __init__(
-        self, backend: ImageBuilderBackend, image: Record, *, components: tuple[ComponentUse, ...], stages: Stages
+        self,
+        backend: ImageBuilderBackend,
+        image: Record,
+        *,
+        components: tuple[ComponentUse, ...],
+        stages: Stages,
+        captured: Captured | None = None,
     ) -> None:
+        self._captured = captured
         self._backend, self._image = backend, image
         self._components, self._stages = components, stages
         self._stopped, self._abandoned = Event(), Event()
@@ -59,6 +99,11 @@ class Build:
         self._journal = Journal(self._session, group=group, stream=f"{parsed.version}/{parsed.build}")
         self._instances: list[str] = []
         self._workflow: Workflow | None = None
+
+    def again(self) -> Build:
+        """Return a build that goes on where this one stopped."""
+        captured = None if self._captured is None else replace(self._captured, again=True)
+        return Build(self._backend, self._image, components=self._components, stages=self._stages, captured=captured)
 
     def cancel(self) -> None:
         """Stop before the next call; what was launched is terminated, AMIs stay."""
@@ -74,26 +119,34 @@ class Build:
         try:
             self._walk()
         except StoppedError:
-            self._end("CANCELLED", "The build was cancelled.")
+            self._end("CANCELLED", "The build was cancelled.", {})
+        except distribute.DistributionError as error:
+            self._end("FAILED", str(error), {"distributionFailure": error.context()})
         except StepError as error:
-            self._end("FAILED", str(error))
+            self._end("FAILED", str(error), {})
         except Exception as error:  # noqa: BLE001 - a thread's error must show in the image, not on a terminal
-            self._end("FAILED", f"The sandbox itself failed: {type(error).__name__}: {error}")
+            self._end("FAILED", f"The sandbox itself failed: {type(error).__name__}: {error}", {})
         else:
-            self._end("AVAILABLE", "")
+            self._end("AVAILABLE", "", {})
 
     def _walk(self) -> None:
+        captured = self._captured or self._capture()
+        self._captured = captured
+        if self._stages.test and not captured.tested:
+            self._enter("TESTING")
+            self._test(captured.image_id, captured.architecture)
+            self._captured = replace(captured, tested=True)
+        self._enter("DISTRIBUTING")
+        self._distribute(captured)
+
+    def _capture(self) -> Captured:
         self._enter("CREATING")
         recipe = self._image.body["imageRecipe"]
         delivery = self._plan(recipe)
         self._enter("BUILDING")
         source = amis.find_source(self._session, self._backend, recipe["parentImage"])
         image_id = self._build(source, delivery)
-        if self._stages.test:
-            self._enter("TESTING")
-            self._test(image_id, source["Architecture"])
-        self._enter("DISTRIBUTING")
-        self._distribute(image_id, delivery)
+        return Captured(delivery=delivery, image_id=image_id, architecture=source["Architecture"])
 
     def _plan(self, recipe: dict[str, Any]) -> Delivery:
         parsed = self._image.parsed
@@ -171,14 +224,17 @@ class Build:
             with workflow.step("TerminateTestInstance"):
                 self._terminate(instance_id)
 
-    def _distribute(self, image_id: str, delivery: Delivery) -> None:
+    def _distribute(self, captured: Captured) -> None:
+        delivery = captured.delivery
         workflow = self._run_of("distribute-image")
         with workflow.running(), workflow.step("DistributeImage"):
-            done = distribute.copy_all(self._session, delivery, source_id=image_id, tell=self._tell)
+            done = distribute.copy_all(
+                self._session, delivery, source_id=captured.image_id, again=captured.again, tell=self._tell
+            )
             self._change(lambda body: body.update(outputResources={"amis": done.shown}))
             if done.failures:
                 # A channel that moved while a Region is missing would start fleets that cannot be launched there.
-                raise StepError(next(iter(done.failures)), "; ".join(done.failures.values()))
+                raise distribute.DistributionError(done)
             distribute.share(self._session, delivery, done)
             if delivery.templates or delivery.parameters:
                 self._enter("INTEGRATING")
@@ -232,7 +288,7 @@ class Build:
         if not self._abandoned.is_set():
             notices.publish_state(self._session, self._image.arn, before=before, after=state["status"])
 
-    def _end(self, status: str, reason: str) -> None:
+    def _end(self, status: str, reason: str, context: dict[str, Any]) -> None:
         self._put_away(keep=status == "FAILED")
         if self._abandoned.is_set():
             return
@@ -240,11 +296,17 @@ class Build:
         if reason:
             state["reason"] = self._reason(status, reason)[:_REASON_MAX]
         if status == "FAILED" and self._workflow is not None:
-            state["failureContext"] = {"imageStatus": self._image.body["state"]["status"], **self._workflow.failure()}
+            state["failureContext"] = {
+                "imageStatus": self._image.body["state"]["status"],
+                **self._workflow.failure(),
+                **context,
+            }
         self._tell(f"State {status}{f': {reason}' if reason else ''}")
         self._journal.flush()
         with self._backend.lock:
             self._backend.builds.pop(self._image.arn, None)
+            if status != "AVAILABLE" and self._captured is not None:
+                self._backend.halted[self._image.arn] = self
             self._note_in_pipeline(status)
         self._set(state)
         notices.publish_end(self._session, self._image)

@@ -37,14 +37,55 @@ class Delivered:
     failures: dict[Place, str] = field(default_factory=dict)
 
 
-def copy_all(session: Session, delivery: Delivery, *, source_id: str, tell: Callable[[str], None]) -> Delivered:
-    """Start every copy, then wait for each; a place that fails does not keep the others from theirs."""
+class DistributionError(StepError):
+    """Places that got no AMI.
+
+    Args:
+        done: What has arrived, and what has not.
+    """
+
+    def __init__(self, done: Delivered) -> None:
+        RuntimeError.__init__(self, "; ".join(done.failures.values()))
+        self.place = next(iter(done.failures))
+        self._failures = done.failures
+
+    def context(self) -> dict[str, Any]:
+        """Return what the image's state tells about it."""
+        failures = [
+            {"region": place.region, "targetAccountId": place.account, "status": "FAILED", "errorMessage": why}
+            for place, why in self._failures.items()
+        ]
+        return {"errorMessage": str(self), "regionFailures": failures}
+
+
+def copy_all(
+    session: Session, delivery: Delivery, *, source_id: str, again: bool, tell: Callable[[str], None]
+) -> Delivered:
+    """Start every copy, then wait for each; a place that fails does not keep the others from theirs.
+
+    Args:
+        session: The build's session.
+        delivery: Where copies go.
+        source_id: The captured AMI.
+        again: An earlier run may have made some of the copies: those are kept.
+        tell: Takes lines of the log.
+    """
+    try:
+        return _copy_all(session, delivery, source_id, again=again, tell=tell)
+    finally:
+        _take_back(session, delivery, source_id)
+
+
+def _copy_all(
+    session: Session, delivery: Delivery, source_id: str, *, again: bool, tell: Callable[[str], None]
+) -> Delivered:
     done = Delivered(ids={delivery.captured.place: source_id})
     done.shown.append(_shown(delivery.captured, source_id, "AVAILABLE"))
     started: list[tuple[Copy, str]] = []
     for copy in delivery.copies[1:]:
         try:
-            started.append((copy, _start(session, copy, source_id)))
+            existing = _existing(session, copy) if again else ""
+            started.append((copy, existing or _start(session, copy, source_id)))
         except StepError as error:
             _fail(done, copy, "", str(error))
     for copy, image_id in started:
@@ -56,8 +97,15 @@ def copy_all(session: Session, delivery: Delivery, *, source_id: str, tell: Call
         tell(f"The AMI {image_id} is available in {copy.place}")
         done.ids[copy.place] = image_id
         done.shown.append(_shown(copy, image_id, "AVAILABLE"))
-    _take_back(session, delivery, source_id)
     return done
+
+
+def _existing(session: Session, copy: Copy) -> str:
+    """Return the id of the copy that an earlier run made, or nothing."""
+    arn = copy.tags["Ec2ImageBuilderArn"]
+    filters = [{"Name": "name", "Values": [copy.name]}, {"Name": "tag:Ec2ImageBuilderArn", "Values": [arn]}]
+    images = session.call("ec2", "describe_images", at=copy.place, Owners=["self"], Filters=filters)["Images"]
+    return next((str(image["ImageId"]) for image in images if image["State"] in ("available", "pending")), "")
 
 
 def _start(session: Session, copy: Copy, source_id: str) -> str:
@@ -96,7 +144,7 @@ def _take_back(session: Session, delivery: Delivery, source_id: str) -> None:
     wanted = {permission.get("UserId") for permission in delivery.captured.permissions}
     others = {copy.place.account for copy in delivery.copies} - {home.account} - wanted
     if others:
-        session.call(
+        session.last_call(
             "ec2",
             "modify_image_attribute",
             ImageId=source_id,

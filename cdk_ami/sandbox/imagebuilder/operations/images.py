@@ -131,6 +131,7 @@ def delete_image(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[
         raise has_dependents(record.arn, ["its build, which is still running"])
     if backend.own.pop(record.arn, None) is None:
         raise ImageBuilderError("ForbiddenException", f"The resource '{record.arn}' belongs to Amazon.")
+    backend.halted.pop(record.arn, None)
     return {"imageBuildVersionArn": record.arn}
 
 
@@ -147,6 +148,22 @@ def cancel_image_creation(backend: ImageBuilderBackend, request: dict[str, Any])
     return {"imageBuildVersionArn": record.arn}
 
 
+def retry_image(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
+    """Go on with a build that failed or was cancelled, at the phase where it stopped."""
+    record = backend.get(request["imageBuildVersionArn"])
+    status = record.body["state"]["status"]
+    if status not in ("FAILED", "CANCELLED"):
+        raise ImageBuilderError(
+            "InvalidRequestException", f"The image '{record.arn}' has the status {status} and cannot be retried."
+        )
+    if record.arn not in backend.halted:
+        raise ImageBuilderError(
+            "InvalidRequestException", f"The image '{record.arn}' has no AMI yet to go on from; start it anew."
+        )
+    build.retry(backend, record)
+    return {"imageBuildVersionArn": record.arn}
+
+
 OPERATIONS: Final[dict[str, Operation]] = {
     "GetImage": get_image,
     "GetImagePolicy": get_image_policy,
@@ -155,4 +172,5 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "ListImagePackages": list_image_packages,
     "DeleteImage": delete_image,
     "CancelImageCreation": cancel_image_creation,
+    "RetryImage": retry_image,
 }
