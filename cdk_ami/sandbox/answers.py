@@ -19,6 +19,8 @@ from moto.core import responses
 from moto.core.exceptions import ServiceException
 from werkzeug.exceptions import HTTPException
 
+from cdk_ami.sandbox import emulator
+
 _LOG: Final = logging.getLogger("cdk_ami.sandbox")
 
 NOT_OFFERED: Final = {
@@ -36,7 +38,6 @@ FAULT: Final = "SandboxFault"
 
 def install() -> None:
     """Make every service of the emulator answer plainly."""
-    original: Callable[[Any], Any] = responses.BaseResponse.call_action
 
     def call_action(self: Any) -> Any:
         try:
@@ -52,7 +53,7 @@ def install() -> None:
                 self, FAULT, f"the sandbox failed to answer {operation}: {type(error).__name__}: {error}", operation
             )
 
-    responses.BaseResponse.call_action = call_action
+    original = emulator.replace(responses.BaseResponse, "call_action", call_action, takes=())
 
 
 def _not_offered(response: Any) -> tuple[str, str, str]:

@@ -18,7 +18,6 @@ import moto
 from moto import backend_index, backends
 from moto.core.base_backend import AccountSpecificBackend
 
-from cdk_ami.sandbox import answers
 from cdk_ami.sandbox.mismatch import EmulatorMismatchError
 
 SUPPORTED_MOTO: Final = ((5, 2), (5, 3))
@@ -56,7 +55,8 @@ def install() -> None:
         if service not in known:
             pattern = re.compile(rf"https?://{service}\.(.+)\.amazonaws\.com")
             backend_index.backend_url_patterns.append((service, pattern))
-    answers.install()
+    for part in ("answers", "serial"):
+        importlib.import_module(f"cdk_ami.sandbox.{part}").install()
     with _one_session():
         for service in MENDED_SERVICES:
             importlib.import_module(f"cdk_ami.sandbox.{service}").install()

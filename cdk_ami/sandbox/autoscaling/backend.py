@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from cdk_ami.sandbox.autoscaling import launching
 from cdk_ami.sandbox.autoscaling.launching import refuse
+from cdk_ami.sandbox.serial import LOCK
 
 ORIGINAL: Final[dict[str, Callable[..., Any]]] = {}
 """The emulator's own methods, by name."""
@@ -28,7 +29,7 @@ class BackendMethods:
     def delete_auto_scaling_group(self, group_name: str) -> None:
         """Take a group and all its instances away."""
         group = find_group(self, group_name)
-        with launching.lock_of(group):
+        with LOCK:
             del self.autoscaling_groups[group_name]
             for state in list(group.instance_states):
                 launching.terminate(group, state)
@@ -36,7 +37,7 @@ class BackendMethods:
     def set_instance_health(self, instance_id: str, health_status: str) -> None:
         """Replace an instance that is said to be unhealthy."""
         for group in list(self.autoscaling_groups.values()):
-            with launching.lock_of(group):
+            with LOCK:
                 for state in list(group.instance_states):
                     if state.instance.id != instance_id:
                         continue
@@ -50,7 +51,7 @@ class BackendMethods:
     def notify_terminate_instances(self, instance_ids: list[str]) -> None:
         """Replace instances that somebody terminated behind their group's back."""
         for group in list(self.autoscaling_groups.values()):
-            with launching.lock_of(group):
+            with LOCK:
                 gone = [state for state in group.instance_states if state.instance.id in instance_ids]
                 if not gone:
                     continue

@@ -8,6 +8,7 @@ from typing import Any, Final
 from moto.autoscaling.models import InstanceState
 
 from cdk_ami.sandbox.autoscaling import launching
+from cdk_ami.sandbox.serial import LOCK
 
 ORIGINAL: Final[dict[str, Callable[..., Any]]] = {}
 """The emulator's own methods, by name."""
@@ -46,7 +47,7 @@ class GroupMethods:
 
     def set_desired_capacity(self, new_capacity: int | None) -> None:
         """Launch or terminate until the group has as many instances as it shall."""
-        with launching.lock_of(self):
+        with LOCK:
             self.desired_capacity = self.min_size if new_capacity is None else new_capacity
             difference = (self.desired_capacity or 0) - len(self.active_instances())
             if difference > 0:
@@ -60,7 +61,7 @@ class GroupMethods:
     def replace_autoscaling_group_instances(self, count_needed: int, propagated_tags: dict[str, str]) -> None:
         """Launch instances in the place of those that are gone."""
         del propagated_tags
-        with launching.lock_of(self):
+        with LOCK:
             launching.fill(self, count_needed)
 
     def update(  # noqa: PLR0917 - moto's signature
@@ -78,7 +79,7 @@ class GroupMethods:
         mixed_instances_policy: dict[str, Any] | None = None,
     ) -> None:
         """Change what the request names and nothing else."""
-        with launching.lock_of(self):
+        with LOCK:
             self._set_azs_and_vpcs(availability_zones, vpc_zone_identifier, update=True)
             self.min_size = self.min_size if min_size is None else min_size
             self.max_size = self.max_size if max_size is None else max_size

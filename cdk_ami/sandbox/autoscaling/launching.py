@@ -5,8 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import RLock
-from typing import Any, Final
+from typing import Any
 
 from moto.autoscaling.exceptions import AutoscalingClientError
 from moto.autoscaling.models import ASG_NAME_TAG, InstanceState
@@ -14,8 +13,6 @@ from moto.core.exceptions import ServiceException
 from moto.moto_api._internal import mock_random
 
 from cdk_ami.sandbox.ec2.launch import merge_request
-
-_MAKING_LOCK: Final = RLock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +32,6 @@ class Recipe:
 
 class LaunchError(Exception):
     """An instance that could not be launched."""
-
-
-def lock_of(group: Any) -> Any:
-    """Return the lock of a group, held while its instances change."""
-    lock = group.__dict__.get("sandbox_lock")
-    if lock is None:
-        with _MAKING_LOCK:
-            lock = group.__dict__.setdefault("sandbox_lock", RLock())
-    return lock
 
 
 def refuse(message: str, code: str = "ValidationError") -> AutoscalingClientError:

@@ -17,6 +17,7 @@ from cdk_ami.sandbox.autoscaling.launching import LaunchError, Recipe
 from cdk_ami.sandbox.ec2.launch import merge_request
 from cdk_ami.sandbox.ec2.parameters import resolve_image_id
 from cdk_ami.sandbox.pace import PACE
+from cdk_ami.sandbox.serial import LOCK
 
 ACTIVE: Final = frozenset({"Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking"})
 """States of a refresh that has not ended.
@@ -102,7 +103,7 @@ class Refresh:
             if self.preferences.get("AutoRollback"):
                 self._return(before, reason)
             else:
-                with launching.lock_of(self.group):
+                with LOCK:
                     launching.fill(self.group, self._missing())
                 self._end("Failed", f"Instance Refresh has failed: {reason}")
 
@@ -110,7 +111,7 @@ class Refresh:
         self.status, self.rollback_reason = "RollbackInProgress", reason
         self._stop.clear()
         try:
-            with launching.lock_of(self.group):
+            with LOCK:
                 launching.fill(self.group, self._missing())
             self._replace(before)
         except (LaunchError, ServiceException, _Failed, _Stopped) as error:
@@ -134,7 +135,7 @@ class Refresh:
         """Make what the refresh was told to reach the group's own configuration."""
         if not self.desired:
             return
-        with launching.lock_of(self.group):
+        with LOCK:
             group, policy = self.group, self.desired.get("MixedInstancesPolicy")
             group.mixed_instances_policy = policy
             group.launch_config, group.launch_configuration_name = None, None
@@ -142,7 +143,7 @@ class Refresh:
 
     def _replace(self, recipe: Recipe) -> None:
         """Replace, in batches, every instance that ``recipe`` would launch differently."""
-        with launching.lock_of(self.group):
+        with LOCK:
             waiting = self._to_replace(recipe)
         total = self.to_update = len(waiting)
         while waiting:
@@ -166,7 +167,7 @@ class Refresh:
         return max(1, desired - ceil(desired * self.minimum / 100)), False
 
     def _replace_batch(self, batch: list[InstanceState], recipe: Recipe, *, launch_first: bool) -> None:
-        with launching.lock_of(self.group):
+        with LOCK:
             present = [state for state in batch if state in self.group.instance_states]
             if not launch_first:
                 for state in present:
@@ -175,7 +176,7 @@ class Refresh:
                 launching.launch(self.group, recipe, where=self._place(state))
         self._stop.wait(PACE.warmup)
         if launch_first:
-            with launching.lock_of(self.group):
+            with LOCK:
                 for state in present:
                     launching.terminate(self.group, state)
 

@@ -12,6 +12,7 @@ from cdk_ami.sandbox.autoscaling.launching import refuse
 from cdk_ami.sandbox.autoscaling.refresh import ACTIVE, Refresh, active_refresh, refreshes
 from cdk_ami.sandbox.ec2.launch import merge_request
 from cdk_ami.sandbox.ec2.parameters import RESOLVE
+from cdk_ami.sandbox.serial import LOCK
 
 NEW: Final = frozenset(
     {
@@ -56,7 +57,7 @@ class RefreshAnswers:
             _check_rollback(group, desired)
         if desired:
             launching.check_recipe(group, launching.recipe_of(group, desired))
-        with launching.lock_of(group):
+        with LOCK:
             if active_refresh(group) is not None:
                 raise refuse(
                     "An Instance Refresh is already in progress and blocks the execution of this Instance Refresh.",

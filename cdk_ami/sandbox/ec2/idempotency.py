@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-from threading import RLock
-from typing import Any, Final
+from typing import Any
 
 from cdk_ami.sandbox.ec2.refusal import refusal
-
-LOCK: Final = RLock()
-"""Held from looking a token up until its result is kept."""
 
 
 def known(backend: Any, operation: str, request: dict[str, Any]) -> Any:

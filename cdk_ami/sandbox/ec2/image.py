@@ -310,7 +310,7 @@ def _boot_mode(architecture: str, *, windows: bool) -> str | None:
 def all_images(region: str, backends: Any) -> Iterator[Image]:
     """Yield every image of ``region``: the vendors', then those of each account."""
     yield from vendor_images(region).values()
-    for account in sorted(backends):
+    for account in sorted(dict.keys(backends)):
         regions = backends[account]
         if dict.__contains__(regions, region):
             yield from list(regions[region].amis.values())

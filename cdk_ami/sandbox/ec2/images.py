@@ -16,6 +16,7 @@ from cdk_ami.sandbox.ec2.naming import check_description, check_name, tags_by_ty
 from cdk_ami.sandbox.ec2.refusal import refusal
 from cdk_ami.sandbox.ec2.snapshots import add_snapshot, encryption_key
 from cdk_ami.sandbox.ec2.visibility import find_image, own_image, visible_images
+from cdk_ami.sandbox.serial import LOCK
 
 NEW: Final = frozenset({"sandbox_create_image", "sandbox_copy_image", "sandbox_register_image"})
 """Methods that the emulator's class must not have yet."""
@@ -37,7 +38,7 @@ class ImageOperations:
 
     def sandbox_copy_image(self, request: dict[str, Any]) -> Image:
         """Copy an AMI from another Region or into another account.  ``request`` is CopyImage's."""
-        with idempotency.LOCK:
+        with LOCK:
             image: Image | None = idempotency.known(self, "CopyImage", request)
             if image is None:
                 image = _copy_image(self, request)

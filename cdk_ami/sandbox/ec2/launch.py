@@ -21,6 +21,7 @@ from cdk_ami.sandbox.ec2.refusal import refusal
 from cdk_ami.sandbox.ec2.templates import find_template
 from cdk_ami.sandbox.ec2.visibility import find_image
 from cdk_ami.sandbox.ec2.volumes import attach_volumes, merge_mappings, plan_volumes
+from cdk_ami.sandbox.serial import LOCK
 
 NEW: Final = frozenset({"sandbox_launch", "sandbox_check_launch"})
 """Methods that the emulator's class must not have yet."""
@@ -44,7 +45,7 @@ class LaunchOperations:
 
     def sandbox_launch(self, request: dict[str, Any]) -> Any:
         """Launch instances and return the reservation.  ``request`` is RunInstances'."""
-        with idempotency.LOCK:
+        with LOCK:
             reservation = idempotency.known(self, "RunInstances", request)
             if reservation is None:
                 reservation = _Launch(self, request).run()

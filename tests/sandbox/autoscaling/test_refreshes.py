@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cdk_ami.sandbox.pace import PACE
+from cdk_ami.sandbox.serial import LOCK
 
 ENDED = {"Successful", "Failed", "Cancelled", "RollbackSuccessful", "RollbackFailed"}
 
@@ -144,8 +145,8 @@ def test_a_refresh_keeps_within_its_bounds(fleet: Fleet, preferences: dict[str, 
     identifier = fleet.to_second(Preferences=preferences)
 
     while fleet.refresh(identifier)["Status"] not in ENDED:
-        with group.sandbox_lock:
-            counts.add(len(fleet.running()))
+        with LOCK:
+            counts.add(len(group.active_instances()))
     counts.add(len(fleet.running()))
 
     assert min(counts) >= fewest
