@@ -60,7 +60,7 @@ def _chain(
         near = get_close_matches(chain[2], here, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"name one of {', '.join(here)}"
         yield Problem(problem=f"chains to a step that phase {chain[1]} lacks", got=chain[0], fix=hint, at=at)
-    elif _STAGE.get(chain[1]) != _STAGE.get(phase):
+    elif chain[3] == "outputs" and _STAGE.get(chain[1]) != _STAGE.get(phase):
         yield Problem(
             problem=f"chains from phase {phase} to phase {chain[1]}, which runs on another instance",
             got=chain[0],

@@ -12,6 +12,8 @@ from cdk_ami.errors import ConfigError
 from cdk_ami.recipe.document import Document, parse_document, read_document, to_json, write_document
 from cdk_ami.source.platform import Platform
 
+DOCUMENTS = Path(__file__).parent / "documents"
+
 GOOD = """\
 name: Apache
 description: Installs Apache
@@ -373,6 +375,12 @@ def test_all_faults_of_a_document_are_told_at_once() -> None:
         GOOD.replace("action: Reboot\n", "action: Reboot\n        inputs:\n          delaySeconds: 60\n"),
         GOOD.replace("action: UpdateOS\n", "action: UpdateOS\n        inputs:\n"),
         GOOD.replace("- name: validate", "- name: container-host-test").replace("build.Run.outputs", "a.b.outputs"),
+        (DOCUMENTS / "windows.yaml").read_text(),
+        (DOCUMENTS / "linux.json").read_text(),
+        GOOD.replace("- name: validate", "- name: test").replace(
+            "build.Run.outputs.stdout", "build.Fetch.inputs[1].source"
+        ),
+        "schemaVersion: 1.0\nparameters:\nconstants:\nphases: [{name: build, steps: [{name: R, action: Reboot}]}]",
         "---\n" + GOOD,
         "\n# Heading\n\n" + GOOD,
         GOOD.replace("\n", "\r\n"),
