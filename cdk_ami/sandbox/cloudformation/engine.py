@@ -173,7 +173,7 @@ class Engine:
             self._make(scope, record, context, properties)
         elif differs is not None and differs.replacement != "False":
             self._replace(scope, record, self._new_record(resource, waits_for), context, properties)
-        elif differs is not None or record.attempted is not None or _retagged(context, resource):
+        elif differs is not None or record.attempted or _retagged(context, resource):
             self._change(scope, record, context, properties)
         elif not record.status.endswith("COMPLETE"):
             # A replacement of it has failed; it is what it was.
@@ -200,13 +200,13 @@ class Engine:
 
     def _change(self, scope: StackScope, record: Record, context: Context, properties: dict[str, Any]) -> None:
         self._journal.resource(scope.stack, record, "UPDATE_IN_PROGRESS")
-        old = record.properties if record.attempted is None else record.attempted
+        candidates = [record.properties, *record.attempted]
         physical_id = record.physical_id
         self._attempt(
             scope,
             record,
             properties,
-            lambda final: HANDLERS[record.type].update(context, physical_id, old, final),
+            lambda final: HANDLERS[record.type].update(context, physical_id, _unlike(candidates, final), final),
             "UPDATE",
         )
 
@@ -247,13 +247,13 @@ class Engine:
     ) -> None:
         try:
             final = scope.dynamic(properties)
-            record.attempted = final
+            record.attempted = [*record.attempted, final]
             made = act(final)
         except Exception as error:
             self._journal.resource(scope.stack, record, f"{verb}_FAILED", _reason(error))
             raise ResourceError(_reason(error)) from error
         record.physical_id, record.attributes = made.physical_id, dict(made.attributes)
-        record.compared, record.properties, record.attempted = properties, final, None
+        record.compared, record.properties, record.attempted = properties, final, []
         self._journal.resource(scope.stack, record, f"{verb}_COMPLETE")
 
     def _clean_up(self, stack: Stack, final: str) -> None:
@@ -359,6 +359,17 @@ def _refuse(*faults: Sequence[str]) -> None:
 def _retagged(context: Context, resource: Resource) -> bool:
     differ = dict(context.stack_tags) != dict(context.previous_stack_tags)
     return differ and "Tags" in HANDLERS[resource.type].handles
+
+
+def _unlike(candidates: Sequence[Mapping[str, Any]], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return old properties that differ from ``new`` wherever one of the candidates, any of which may hold, does."""
+    old: dict[str, Any] = {}
+    for name in dict.fromkeys(name for one in (*candidates, new) for name in one):
+        differing = [one for one in candidates if one.get(name) != new.get(name)]
+        chosen = differing[0] if differing else new
+        if name in chosen:
+            old[name] = chosen[name]
+    return old
 
 
 def _set_id(record: Record, physical_id: str) -> None:

@@ -38,7 +38,7 @@ class Record:
         compared: Properties with intrinsics resolved and dynamic references left, which updates compare.
         properties: What the handler was given.
         attributes: What ``Fn::GetAtt`` returns beside properties.
-        attempted: What the handler was given last when that failed, half of which may be in force.
+        attempted: What the handler was given when that failed: any half of each may be in force.
         waits_for: Logical ids it was made after.
     """
 
@@ -48,7 +48,7 @@ class Record:
     compared: dict[str, Any] = field(default_factory=dict)
     properties: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
-    attempted: dict[str, Any] | None = None
+    attempted: list[dict[str, Any]] = field(default_factory=list)
     status: str = ""
     reason: str | None = None
     changed: datetime

@@ -63,10 +63,14 @@ class Role(Handler):
             )
         if "PermissionsBoundary" in differ:
             self._bound(client, physical_id, new.get("PermissionsBoundary"))
+        attached = {
+            policy["PolicyArn"]
+            for policy in client.list_attached_role_policies(RoleName=physical_id)["AttachedPolicies"]
+        }
         before, after = set(old.get("ManagedPolicyArns", ())), set(new.get("ManagedPolicyArns", ()))
-        for arn in sorted(before - after):
+        for arn in sorted((before - after) & attached):
             client.detach_role_policy(RoleName=physical_id, PolicyArn=arn)
-        for arn in sorted(after - before):
+        for arn in sorted(after - attached):
             client.attach_role_policy(RoleName=physical_id, PolicyArn=arn)
         self._inline(client, physical_id, old, new)
         put, remove = context.retag(old.get("Tags"), new.get("Tags"))

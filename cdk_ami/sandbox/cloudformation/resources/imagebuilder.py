@@ -141,7 +141,8 @@ class _Configuration(_Resource):
 @handles(
     "AWS::ImageBuilder::InfrastructureConfiguration",
     "Description InstanceMetadataOptions InstanceProfileName InstanceTypes KeyPair Logging Name ParentInstance "
-    "Placement ResourceTags SecurityGroupIds SnsTopicArn SubnetId Tags TerminateInstanceOnCompletion TerminateInstanceOnFailure",
+    "Placement ResourceTags SecurityGroupIds SnsTopicArn SubnetId Tags TerminateInstanceOnCompletion "
+    "TerminateInstanceOnFailure",
 )
 class InfrastructureConfiguration(_Configuration):
     """Where builds run."""
