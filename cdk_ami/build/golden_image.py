@@ -122,7 +122,8 @@ class GoldenImage(NamedImage):
     ) -> None:
         stack = Stack.of(scope)
         image_name, ami_tags = normalized(name), dict(tags or {})
-        goes_to = distribution or Distribution.to_regions(stack.region)
+        arns = ImageArns(partition=stack.partition, region=stack.region, account=stack.account, name=image_name)
+        goes_to = distribution or Distribution.to_regions(arns.region)
         steps = _steps(components, tests, source.platform)
 
         faults = Faults(scope, construct_id)
@@ -142,7 +143,6 @@ class GoldenImage(NamedImage):
             faults.check("notifications", builds.standard_topic(fifo=notifications.fifo))
         faults.raise_if_any()
 
-        arns = ImageArns(partition=stack.partition, region=stack.region, account=stack.account, name=image_name)
         entry_channel = goes_to.entry_channel if isinstance(goes_to, Distribution) else ENTRY_CHANNEL
         super().__init__(scope, construct_id, arns=arns, entry_channel=entry_channel)
         self.source = source
@@ -173,7 +173,7 @@ class GoldenImage(NamedImage):
         )
         place = render_infrastructure(
             self,
-            name=image_name,
+            arns=arns,
             environment=environment,
             architecture=source.architecture,
             reads=Reads(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_sns as sns
 
     from cdk_ami.build.environment import BuildEnvironment
+    from cdk_ami.build.events import ImageArns
     from cdk_ami.source.platform import Architecture
 
 _OPEN_PORTS: Final = (443, 80)
@@ -63,15 +64,16 @@ class Infrastructure:
 def render_infrastructure(
     scope: Construct,
     *,
-    name: str,
+    arns: ImageArns,
     environment: BuildEnvironment,
     architecture: Architecture,
     reads: Reads,
     topic: sns.ITopic | None,
 ) -> Infrastructure:
-    """Add to ``scope`` all that the builds of the image ``name`` run in."""
+    """Add to ``scope`` all that the builds of the image of ``arns`` run in."""
+    name = arns.name
     group = _log_group(scope, name, environment)
-    role = _role(scope, name, environment, reads, group)
+    role = _role(scope, arns, environment, reads, group)
     profile = iam.CfnInstanceProfile(scope, "InstanceProfile", roles=[role.role_name])
     security_groups = _security_groups(scope, name, environment)
     subnet = environment.chosen_subnet()
@@ -101,7 +103,7 @@ def render_infrastructure(
         terminate_instance_on_failure=environment.terminate_on_failure,
     )
     if topic:
-        _let_service_use_key(scope, topic)
+        _let_service_use_key(topic, arns)
     needs: list[IDependable] = [role, group, *security_groups, *environment.requires]
     if environment.vpc and subnet:
         needs += [environment.vpc.internet_connectivity_established, subnet.internet_connectivity_established]
@@ -125,18 +127,17 @@ def _log_group(scope: Construct, name: str, environment: BuildEnvironment) -> lo
 
 
 def _role(
-    scope: Construct, name: str, environment: BuildEnvironment, reads: Reads, group: logs.CfnLogGroup
+    scope: Construct, arns: ImageArns, environment: BuildEnvironment, reads: Reads, group: logs.CfnLogGroup
 ) -> iam.Role:
-    stack = Stack.of(scope)
     bucket = environment.log_bucket
     key = bucket.encryption_key if bucket else None
     permissions = BuildPermissions(
-        partition=stack.partition,
-        region=stack.region,
+        partition=arns.partition,
+        region=arns.region,
         log_group_arn=group.attr_arn,
         component_arns=reads.component_arns,
         object_arns=reads.object_arns,
-        log_objects_arn=bucket.arn_for_objects(f"{environment.log_prefix or name}/*") if bucket else None,
+        log_objects_arn=bucket.arn_for_objects(f"{environment.log_prefix or arns.name}/*") if bucket else None,
         log_key_arn=key.key_arn if key else None,
         inventory=reads.inventory,
     )
@@ -144,13 +145,13 @@ def _role(
         scope,
         "Role",
         assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
-        description=f"What a build of {name} may do",
+        description=f"What a build of {arns.name} may do",
         inline_policies={"Build": iam.PolicyDocument.from_json(permissions.document())},
     )
     Validations.of(role).acknowledge(
         *(
             Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{plain_arn(arn)}]", reason=WILDCARD_REASON)
-            for arn in stack.resolve(list(permissions.wildcards()))
+            for arn in Stack.of(scope).resolve(list(permissions.wildcards()))
         )
     )
     return role
@@ -187,7 +188,7 @@ def _security_groups(scope: Construct, name: str, environment: BuildEnvironment)
     return [group]
 
 
-def _let_service_use_key(scope: Construct, topic: sns.ITopic) -> None:
+def _let_service_use_key(topic: sns.ITopic, arns: ImageArns) -> None:
     """Let the service-linked role publish to an encrypted topic.
 
     A key policy cannot name a role that does not exist yet, and the service makes its role with the first build: so the
@@ -196,14 +197,13 @@ def _let_service_use_key(scope: Construct, topic: sns.ITopic) -> None:
     """
     if topic.master_key is None:
         return
-    stack = Stack.of(scope)
-    service_role = f"arn:{stack.partition}:iam::{stack.account}:role/{_SERVICE_ROLE}"
+    service_role = f"arn:{arns.partition}:iam::{arns.account}:role/{_SERVICE_ROLE}"
     topic.master_key.add_to_resource_policy(
         iam.PolicyStatement(
             sid="ImageBuilderNotifies",
             principals=[iam.AnyPrincipal()],
             actions=["kms:Decrypt", "kms:GenerateDataKey"],
             resources=["*"],
-            conditions={"StringEquals": {"aws:PrincipalArn": service_role, "kms:CallerAccount": stack.account}},
+            conditions={"StringEquals": {"aws:PrincipalArn": service_role, "kms:CallerAccount": arns.account}},
         )
     )

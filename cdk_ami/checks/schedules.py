@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from zoneinfo import TZPATH
 
 from cdk_ami.checks.rule import Problem, rule
 from cdk_ami.limits import FAILURES_BEFORE_DISABLE, TIME_ZONE
@@ -105,6 +104,8 @@ def time_zone(name: str) -> Iterator[Problem]:
     if not TIME_ZONE.fullmatch(name):
         yield Problem(problem="is no name of a time zone", got=name, fix=fix)
         return
+    from zoneinfo import TZPATH  # noqa: PLC0415 - slow to import, and few images have a schedule
+
     # Spelling is checked only where this machine has the IANA database; without it the service has the last word.
     databases = [Path(root) for root in TZPATH if Path(root, "Etc", "UTC").is_file()]
     if databases and not any(Path(root, name).is_file() for root in databases):
