@@ -333,3 +333,17 @@ def test_an_image_can_be_made_without_a_pipeline_and_deleted_without_its_ami(acc
     assert "sourcePipelineArn" not in image
     assert account.builder.list_images()["imageVersionList"] == []
     assert account.image(image["outputResources"]["amis"][0]["image"])["State"] == "available"
+
+
+def test_the_end_is_written_into_the_log_group_of_the_pipeline(account: Account) -> None:
+    pipeline = account.pipeline(
+        account.recipe(),
+        account.infrastructure(),
+        loggingConfiguration={"pipelineLogGroupName": "/aws/imagebuilder/pipeline/web"},
+    )
+
+    image = account.run(pipeline)
+
+    logs = account.aws("logs")
+    events = logs.get_log_events(logGroupName="/aws/imagebuilder/pipeline/web", logStreamName="1.0.0/1")["events"]
+    assert [event["message"] for event in events] == [f"The execution that makes {image['arn']} ended: AVAILABLE"]

@@ -150,8 +150,13 @@ class Build:
 
     def _plan(self, recipe: dict[str, Any]) -> Delivery:
         parsed = self._image.parsed
+        targets = (self._image.body.get("distributionConfiguration") or {}).get("distributions") or ()
+        for target in targets:
+            key = (target.get("amiDistributionConfiguration") or {}).get("kmsKeyId")
+            if key and target["region"] == self._session.home.region:
+                self._tell(f"The key {key} encrypts copies only: the recipe decides how the AMI is encrypted here")
         return plan_delivery(
-            (self._image.body.get("distributionConfiguration") or {}).get("distributions") or (),
+            targets,
             home=self._session.home,
             image=self._image.body["name"],
             image_arn=self._image.arn,
@@ -308,6 +313,7 @@ class Build:
             if status != "AVAILABLE" and self._captured is not None:
                 self._backend.halted[self._image.arn] = self
             self._note_in_pipeline(status)
+        self._log_in_pipeline(status)
         self._set(state)
         notices.publish_end(self._session, self._image)
 
@@ -325,6 +331,18 @@ class Build:
                 lastRunStatus=status,
                 consecutiveFailures=failures + 1 if status == "FAILED" else 0,
             )
+
+    def _log_in_pipeline(self, status: str) -> None:
+        """Write how the run ended into the log group of the pipeline, where it names one."""
+        pipeline = self._backend.own.get(self._image.body.get("sourcePipelineArn") or "")
+        settings = {} if pipeline is None else pipeline.body.get("loggingConfiguration") or {}
+        if settings.get("pipelineLogGroupName"):
+            parsed = self._image.parsed
+            journal = Journal(
+                self._session, group=settings["pipelineLogGroupName"], stream=f"{parsed.version}/{parsed.build}"
+            )
+            journal.line(f"The execution that makes {self._image.arn} ended: {status}")
+            journal.flush()
 
     def _put_away(self, *, keep: bool) -> None:
         """Terminate what still runs, unless a failed build is to keep it for a look."""

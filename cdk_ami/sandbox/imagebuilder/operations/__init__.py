@@ -42,11 +42,11 @@ def perform(backend: ImageBuilderBackend, name: str, request: dict[str, Any]) ->
     Raises:
         ImageBuilderError: When the service would answer with an error, or the sandbox lacks the operation.
     """
-    for parameter, why in shapes.faults(name, request):
-        raise invalid_value(parameter, why)
     operation = OPERATIONS.get(name)
     if operation is None:
         raise not_in_sandbox(f"The operation {name}")
+    for parameter, why in shapes.faults(name, request):
+        raise invalid_value(parameter, why)
     token = request.get("clientToken")
     with backend.lock:
         if token is None or request.get("dryRun"):
