@@ -21,10 +21,9 @@ def app_context() -> dict[str, Any]:
     return context
 
 
-def make_app(*, validate: bool = False) -> cdk.App:
-    """Return an empty app.  Validation costs 2 s in the first synthesis of a process, so tests ask for it by name."""
-    context = app_context() | {"@aws-cdk/core:validateAgainstDefaultRules": validate}
-    return cdk.App(context=context, analytics_reporting=False)
+def make_app() -> cdk.App:
+    """Return an empty app, with the flags of the deployed one."""
+    return cdk.App(context=app_context(), analytics_reporting=False)
 
 
 def make_stack(
