@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from cdk_ami.distribution.channel_image import ChannelImage as ChannelImage
     from cdk_ami.distribution.distribution import Distribution as Distribution
     from cdk_ami.distribution.launch_permission import LaunchPermission as LaunchPermission
+    from cdk_ami.distribution.target import LaunchTemplateUpdate as LaunchTemplateUpdate
     from cdk_ami.distribution.target import Target as Target
     from cdk_ami.errors import ConfigError as ConfigError
     from cdk_ami.errors import Fault as Fault
     from cdk_ami.fleet.image_fleet import ImageFleet as ImageFleet
+    from cdk_ami.fleet.image_fleet import ZoneBalance as ZoneBalance
     from cdk_ami.fleet.zonal_instances import ZonalInstances as ZonalInstances
     from cdk_ami.recipe.component import Component as Component
     from cdk_ami.recipe.volume import Volume as Volume
@@ -43,12 +45,14 @@ _HOMES = {
     "ImageChannel": "distribution.channel",
     "ImageFleet": "fleet.image_fleet",
     "LaunchPermission": "distribution.launch_permission",
+    "LaunchTemplateUpdate": "distribution.target",
     "Platform": "source.platform",
     "SourceImage": "source.image",
     "Target": "distribution.target",
     "Tracking": "distribution.channel",
     "Volume": "recipe.volume",
     "ZonalInstances": "fleet.zonal_instances",
+    "ZoneBalance": "fleet.image_fleet",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - one list of names, not two

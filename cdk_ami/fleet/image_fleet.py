@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import jsii
 from aws_cdk import (
@@ -19,8 +20,6 @@ from aws_cdk import (
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_logs as logs
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from cdk_ami.checks import fleet as rules
@@ -31,6 +30,10 @@ from cdk_ami.fleet.placement import place
 from cdk_ami.fleet.sizes import plan_sizes
 from cdk_ami.fleet.zones import find_zone_faults, spread
 from cdk_ami.recipe.volume import Volume
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_logs as logs
+    from aws_cdk import aws_sns as sns
 
 _EVENTS = (
     "autoscaling:EC2_INSTANCE_LAUNCH",
@@ -209,7 +212,8 @@ class ImageFleet(Construct):
         if placed.network_ready is not None:
             self._group.node.add_dependency(placed.network_ready)
         self._group_for_cdk: autoscaling.IAutoScalingGroup | None = None
-        self._connections = ec2.Connections(security_groups=list(rendered.security_groups))
+        self._security_groups = rendered.security_groups
+        self._connections: ec2.Connections | None = None
         known = not is_token(sizes.desired)
         self.expected_instances = dict(spread(sizes.desired, self.zones)) if known else {}
         """How many instances each zone holds when none is short of capacity; empty while the size is not known."""
@@ -249,6 +253,8 @@ class ImageFleet(Construct):
     @property
     def connections(self) -> ec2.Connections:
         """The network interfaces, to allow traffic from and to."""
+        if self._connections is None:
+            self._connections = ec2.Connections(security_groups=list(self._security_groups))
         return self._connections
 
     @property

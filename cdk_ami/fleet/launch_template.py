@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Acknowledgment, Fn, Validations
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from cdk_ami.checks import fleet as rules
@@ -21,6 +20,9 @@ from cdk_ami.fleet.volumes import find_volume_faults, volume_mappings
 from cdk_ami.limits import TAG_VALUE_MAX
 from cdk_ami.recipe.volume import Volume
 from cdk_ami.source.platform import Architecture
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_logs as logs
 
 RESOLVED_AT_LAUNCH: Final = "resolve:ssm:"
 """Prefix of an image id that EC2 looks up at each launch.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import jsii
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from cdk_ami.checks import fleet as rules
@@ -18,6 +18,9 @@ from cdk_ami.fleet.placement import place
 from cdk_ami.fleet.zones import find_zone_faults, zone_label
 from cdk_ami.limits import TAG_VALUE_MAX
 from cdk_ami.recipe.volume import Volume
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_logs as logs
 
 
 @jsii.implements(ec2.IConnectable, iam.IGrantable)
@@ -126,7 +129,8 @@ class ZonalInstances(Construct):
         """What the instances may do."""
         self.launch_template = rendered.launch_template
         """The launch template of all instances."""
-        self._connections = ec2.Connections(security_groups=list(rendered.security_groups))
+        self._security_groups = rendered.security_groups
+        self._connections: ec2.Connections | None = None
         version = ec2.CfnInstance.LaunchTemplateSpecificationProperty(
             launch_template_id=rendered.launch_template.ref,
             version=rendered.launch_template.attr_latest_version_number,
@@ -168,6 +172,8 @@ class ZonalInstances(Construct):
     @property
     def connections(self) -> ec2.Connections:
         """The network interfaces, to allow traffic from and to."""
+        if self._connections is None:
+            self._connections = ec2.Connections(security_groups=list(self._security_groups))
         return self._connections
 
     @property

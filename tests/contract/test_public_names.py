@@ -19,12 +19,14 @@ PUBLIC = [
     "ImageChannel",
     "ImageFleet",
     "LaunchPermission",
+    "LaunchTemplateUpdate",
     "Platform",
     "SourceImage",
     "Target",
     "Tracking",
     "Volume",
     "ZonalInstances",
+    "ZoneBalance",
 ]
 """Removing a name from this list is a major version."""
 
