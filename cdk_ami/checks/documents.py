@@ -6,19 +6,15 @@ in the document: ``phases[0].steps[2].inputs.commands``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import jsonschema_rs
-
+from cdk_ami.checks.document_shape import schema, shape_of, short
 from cdk_ami.checks.expressions import expression_problems
 from cdk_ami.checks.names import IB
 from cdk_ami.checks.rule import Problem, rule
-from cdk_ami.checks.shape import path_of
 from cdk_ami.limits import DOCUMENT_MAX_CHARS, VARIABLE_NAME
 
 _DOCS: Final = "https://docs.aws.amazon.com/imagebuilder/latest/userguide/"
@@ -29,16 +25,6 @@ _VARIABLES: Final = f"{_DOCS}toe-user-defined-variables.html"
 
 PHASES: Final = ("build", "validate", "test", "container-host-test")
 """Phases that Image Builder runs.  https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-use-documents.html"""
-
-_TYPES: Final = {
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "a mapping",
-    "null": "nothing",
-}
 
 
 class Sealed:
@@ -63,7 +49,7 @@ class Sealed:
     def shape(self) -> tuple[tuple[bool, Problem], ...]:
         """What the schema finds, each with whether it stands inside a step's inputs."""
         if self._shape is None:
-            self._shape = tuple(_shape(self.data))
+            self._shape = tuple(shape_of(self.data))
         return self._shape
 
     def steps(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -114,7 +100,7 @@ def document_mapping(document: Sealed) -> Iterator[Problem]:
     if not isinstance(document.data, dict):
         yield Problem(
             problem="is no mapping of keys and values",
-            got=_short(document.data),
+            got=short(document.data),
             fix="begin with schemaVersion: 1.0 and phases:",
         )
 
@@ -294,22 +280,22 @@ def unknown_actions(document: Sealed) -> Iterator[Problem]:
 @rule("UnknownKey", source=_DOCUMENTS)
 def unknown_keys(document: Sealed) -> Iterator[Problem]:
     """A key is one that this library knows; the service may know more."""
-    schema = _schema()
-    steps, phases = schema["$defs"]["step"]["properties"], schema["$defs"]["phase"]["properties"]
-    yield from _strangers(document.mapping, schema["properties"], "")
+    known = schema()
+    steps, phases = known["$defs"]["step"]["properties"], known["$defs"]["phase"]["properties"]
+    yield from _strangers(document.mapping, known["properties"], "")
     for index, phase in enumerate(_list(document.mapping.get("phases"))):
         yield from _strangers(phase, phases, f"phases[{index}]")
     for _, at, step in document.steps():
         yield from _strangers(step, steps, at)
-        known = actions().get(step["action"], {}) if isinstance(step.get("action"), str) else {}
+        inputs_of = actions().get(step["action"], {}) if isinstance(step.get("action"), str) else {}
         if step.get("action") == "Assert":
             continue
         inputs = step.get("inputs")
-        if "items" in known:
+        if "items" in inputs_of:
             for index, item in enumerate(_list(inputs)):
-                yield from _strangers(item, known["items"]["properties"], f"{at}.inputs[{index}]")
-        elif known:
-            yield from _strangers(inputs, known["properties"], f"{at}.inputs")
+                yield from _strangers(item, inputs_of["items"]["properties"], f"{at}.inputs[{index}]")
+        elif inputs_of:
+            yield from _strangers(inputs, inputs_of["properties"], f"{at}.inputs")
 
 
 def _strangers(given: Any, known: dict[str, Any], at: str) -> Iterator[Problem]:
@@ -318,7 +304,7 @@ def _strangers(given: Any, known: dict[str, Any], at: str) -> Iterator[Problem]:
             near = get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else "remove it, or check its spelling"
             yield Problem(
-                problem="is no key known here", got=_short(given[key]), fix=hint, at=f"{at}.{key}" if at else key
+                problem="is no key known here", got=short(given[key]), fix=hint, at=f"{at}.{key}" if at else key
             )
 
 
@@ -339,7 +325,7 @@ DOCUMENT_WARNINGS: Final = (unknown_actions, unknown_keys)
 
 def actions() -> dict[str, Any]:
     """Return the action modules by name, each as its inputs' schema with ``x-platforms`` and ``x-outputs``."""
-    known: dict[str, Any] = _schema()["$defs"]["actions"]
+    known: dict[str, Any] = schema()["$defs"]["actions"]
     return known
 
 
@@ -356,83 +342,6 @@ def as_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads((Path(__file__).parents[1] / "recipe/component.schema.json").read_text("utf-8"))
-    return schema
-
-
-@cache
-def _validator() -> jsonschema_rs.Validator:
-    return jsonschema_rs.validator_for(_schema())
-
-
-def _shape(data: Any) -> Iterator[tuple[bool, Problem]]:
-    for error in sorted(_validator().iter_errors(data), key=_document_order):
-        path = list(error.instance_path)
-        yield "inputs" in path or _lacks_inputs(error), _shape_problem(error, path)
-
-
-def _document_order(error: jsonschema_rs.ValidationError) -> list[tuple[int, str]]:
-    return [(step, "") if isinstance(step, int) else (-1, step) for step in error.instance_path]
-
-
-def _lacks_inputs(error: jsonschema_rs.ValidationError) -> bool:
-    return isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Required) and error.kind.property == "inputs"
-
-
-def _shape_problem(error: jsonschema_rs.ValidationError, path: list[str | int]) -> Problem:
-    kind, at, got, fix = error.kind, path_of(path), error.instance, _fix_in_schema(list(error.schema_path))
-    match kind:
-        case jsonschema_rs.ValidationErrorKind.Required():
-            key = kind.property
-            return Problem(problem="is missing", got=None, fix=fix or f"add {key}", at=f"{at}.{key}" if at else key)
-        case jsonschema_rs.ValidationErrorKind.MinItems():
-            problem, fix = "is empty", fix or "list at least one"
-        case jsonschema_rs.ValidationErrorKind.Type():
-            wanted = ["string"] if "string" in kind.types else sorted(kind.types, key=list(_TYPES).index)
-            names = " or ".join(_TYPES[name] for name in wanted)
-            problem = f"is {_kind_of(got)}, not {names}"
-            colon = isinstance(got, dict) and len(got) == 1
-            fix = fix or ("put the whole text in quotes: it holds a colon" if colon else f"give {names}")
-        case jsonschema_rs.ValidationErrorKind.Enum():
-            problem, fix = "is not one of the choices", fix or f"use one of {kind.options}"
-        case _:
-            problem, fix = "is out of range", fix or f"mend it: {error.message}"
-    return Problem(problem=problem, got=_short(got), fix=fix, at=at)
-
-
-def _fix_in_schema(steps: list[str | int]) -> str:
-    node: Any = _schema()
-    for step in steps[:-1]:
-        node = node[step]
-    return str(node.get("x-fix", "")) if isinstance(node, dict) else ""
-
-
-def _kind_of(value: Any) -> str:
-    if value is None:
-        return "empty"
-    for kind, word in (
-        (bool, "true or false"),
-        (str, "text"),
-        (int, "a number"),
-        (float, "a number"),
-        (list, "a list"),
-    ):
-        if isinstance(value, kind):
-            return word
-    return "a mapping"
-
-
-def _short(value: Any) -> Any:
-    """Return the value, cut to what an error can show."""
-    shown = repr(value)
-    return value if len(shown) <= _SHOWN_MAX else f"{shown[:_SHOWN_MAX]}..."
-
-
-_SHOWN_MAX: Final = 120
 
 
 def _list(value: Any) -> list[Any]:
