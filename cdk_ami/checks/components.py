@@ -9,7 +9,7 @@ from typing import Final
 
 from cdk_ami.checks.names import IB
 from cdk_ami.checks.rule import Problem, rule
-from cdk_ami.limits import COMPONENTS_PER_RECIPE
+from cdk_ami.limits import COMPONENTS_PER_RECIPE, INLINE_DOCUMENT_MAX_CHARS
 
 _CREATE: Final = f"{IB}API_CreateComponent.html"
 _CONFIGURATION: Final = f"{IB}API_ComponentConfiguration.html"
@@ -93,6 +93,17 @@ def component_version(version: str) -> Iterator[Problem]:
             problem="is no version of a component",
             got=version,
             fix="write three numbers, with x from the right for the newest, such as 1.x.x",
+        )
+
+
+@rule("InlineDocument", source=f"{_CREATE}#imagebuilder-CreateComponent-request-data")
+def inline_document(chars: int) -> Iterator[Problem]:
+    """A document that stands in the template has at most 16,000 characters."""
+    if chars > INLINE_DOCUMENT_MAX_CHARS:
+        yield Problem(
+            problem=f"make a document of {chars:,} characters",
+            got=chars,
+            fix=f"put them into a file: beyond {INLINE_DOCUMENT_MAX_CHARS:,} a file's document is uploaded",
         )
 
 

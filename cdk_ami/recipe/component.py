@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cdk_ami.checks import components as rules
 from cdk_ami.checks import documents
 from cdk_ami.errors import Faults
-from cdk_ami.limits import DESCRIPTION_MAX_CHARS, INLINE_DOCUMENT_MAX_CHARS
+from cdk_ami.limits import DESCRIPTION_MAX_CHARS
 from cdk_ami.recipe.commands import commands_document
 from cdk_ami.recipe.document import Document, parse_document, read_document
 from cdk_ami.recipe.managed import is_test, platform_of
@@ -327,13 +327,8 @@ class Component:
         _check_values(faults, parameters)
         if supported_os is not None:
             faults.check("supported_os", rules.supported_os(supported_os))
-        if path is None and len(document.text) > INLINE_DOCUMENT_MAX_CHARS:
-            faults.add(
-                "commands",
-                f"make a document of {len(document.text):,} characters",
-                got=len(document.text),
-                fix=f"put them into a file: beyond {INLINE_DOCUMENT_MAX_CHARS:,} the document is uploaded",
-            )
+        if path is None:
+            faults.check("commands", rules.inline_document(len(document.text)))
         faults.raise_if_any()
         only = document.platforms[0] if len(document.platforms) == 1 else None
         return cls(

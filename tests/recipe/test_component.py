@@ -317,7 +317,7 @@ REFUSED: list[tuple[str, Callable[[], Component], str, object, str]] = [
     ),
     ("SupportedOs", lambda: Component.from_commands("x", ["ls"], supported_os=[]), "supported_os", [], "leave it out"),
     (
-        "",
+        "InlineDocument",
         lambda: Component.from_commands("x", ["x" * 16_001]),
         "commands",
         16_170,
