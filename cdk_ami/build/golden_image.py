@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 import jsii
-from aws_cdk import ArnFormat, Aws, Stack
+from aws_cdk import Annotations, ArnFormat, Aws, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_imagebuilder as imagebuilder
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 _IN_ANY_ENVIRONMENT: Final = BuildEnvironment()
 _BY_HAND: Final = BuildTrigger.manual()
+# Kept here because a look into the construct tree costs a call for each child.
+_NAMES: Final[WeakKeyDictionary[Stack, set[str]]] = WeakKeyDictionary()
 
 
 @jsii.implements(ec2.IConnectable, iam.IGrantable)
@@ -65,7 +68,7 @@ class GoldenImage(NamedImage):
         components: What is done to it, in this order; a component made elsewhere comes in by its ``component_ref``.
             Default: nothing, the source is tested and distributed as it is.
         tests: Components that must succeed on an instance of the new AMI before it is distributed.
-            Default: AWS's boot test for the operating system.
+            Default: AWS's boot test for the operating system, none with ``run_tests=False``.
         volumes: Volumes of the AMI.  Default, and root volume unless there is one: encrypted gp3 of the source's size.
         environment: Where the build runs.  Default: the default VPC of the Region, see ``BuildEnvironment``.
         distribution: Where the AMIs go; one made elsewhere comes in by its ``distribution_configuration_ref`` and
@@ -124,11 +127,17 @@ class GoldenImage(NamedImage):
         image_name, ami_tags = normalized(name), dict(tags or {})
         arns = ImageArns(partition=stack.partition, region=stack.region, account=stack.account, name=image_name)
         goes_to = distribution or Distribution.to_regions(arns.region)
-        steps = _steps(components, tests, source.platform)
+        steps = _steps(components, tests, source.platform if run_tests else None)
 
         faults = Faults(scope, construct_id)
         find_faults_of_name(faults, name)
+        taken = _NAMES.setdefault(stack, set())
+        faults.check("name", builds.image_name_once(image_name, sorted(taken)))
         faults.check("components", component_rules.components_count(len(steps)))
+        for index, test in enumerate(tests or ()):
+            # What lives elsewhere is not known well enough.
+            if isinstance(test, Component) and test.document is not None:
+                faults.check(f"tests[{index}]", builds.component_tests(test.name, has_tests=test.has_tests))
         check_volumes(faults, volumes, root_device=source.root_device)
         environment.find_faults(faults, prop="environment", architecture=source.architecture)
         if isinstance(goes_to, Distribution):
@@ -145,6 +154,7 @@ class GoldenImage(NamedImage):
 
         entry_channel = goes_to.entry_channel if isinstance(goes_to, Distribution) else ENTRY_CHANNEL
         super().__init__(scope, construct_id, arns=arns, entry_channel=entry_channel)
+        taken.add(image_name)
         self.source = source
 
         bound_source = source.bind(self)
@@ -154,6 +164,10 @@ class GoldenImage(NamedImage):
         bound = [one.bind(self, platform=source.platform, os_version=source.os_version) for one in steps]
         faults.check("components", component_rules.components_once([one.identity for one in bound]))
         faults.raise_if_any()
+        if not run_tests and any(one.has_tests for one in bound):
+            Annotations.of(self).add_warning_v2(
+                "cdk-ami::TestsNotRun", "components of this image hold tests, and run_tests=False runs none of them"
+            )
         identity = {IMAGE_TAG: image_name}
         own_distribution = isinstance(goes_to, Distribution)
 
@@ -311,15 +325,14 @@ class GoldenImage(NamedImage):
 def _steps(
     components: Sequence[Component | refs.IComponentRef],
     tests: Sequence[Component | refs.IComponentRef] | None,
-    platform: Platform,
+    tested_on: Platform | None,
 ) -> list[Component]:
     steps = [
         one if isinstance(one, Component) else Component.from_arn(one.component_ref.component_arn)
         for one in (*components, *(tests or ()))
     ]
-    boot_test = BOOT_TESTS[platform]
-    if tests is None and all(one.name != boot_test for one in steps):
-        steps.append(Component.aws_managed(boot_test))
+    if tests is None and tested_on is not None and all(one.name != BOOT_TESTS[tested_on] for one in steps):
+        steps.append(Component.aws_managed(BOOT_TESTS[tested_on]))
     return steps
 
 

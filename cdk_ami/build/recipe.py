@@ -65,7 +65,8 @@ def render_recipe(scope: Construct, *, name: str, contents: Contents) -> imagebu
         name=name,
         version=RECIPE_VERSION,
         parent_image=contents.parent_image,
-        components=[bound.configuration() for bound in contents.components],
+        # The service refuses an empty list and takes none.
+        components=[bound.configuration() for bound in contents.components] or None,
         block_device_mappings=render_volumes(contents.volumes, root_device=contents.root_device),
         ami_tags=dict(contents.ami_tags),
         working_directory=contents.working_directory,

@@ -29,7 +29,8 @@ class BuildSchedule:
     """When a pipeline builds by itself.
 
     Attributes:
-        expression: ``cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR)``, one of the two days a question mark.
+        expression: ``cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR)``, one of the two days a question mark, or
+            ``rate(NUMBER minutes|hours|days)``.
             https://docs.aws.amazon.com/imagebuilder/latest/userguide/cron-expressions.html
         time_zone: IANA name, such as ``Europe/Berlin``.  Default: ``Etc/UTC``, as the service has it.
         start_condition: Default: build only when the source image or a component moved, which costs nothing otherwise.

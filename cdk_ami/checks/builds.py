@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from cdk_ami.checks.rule import Problem, rule
@@ -94,6 +94,24 @@ def scan_needs_tests(*, scan: bool, run_tests: bool) -> Iterator[Problem]:
     """The scan looks at the test instance, so there must be one."""
     if scan and not run_tests:
         yield Problem(problem="needs the test instance", got=scan, fix="leave run_tests on, or the scan off")
+
+
+@rule("ImageNameOnce", source=f"{_IB}API_CreateImagePipeline.html")
+def image_name_once(name: str, taken: Sequence[str]) -> Iterator[Problem]:
+    """Names of images are taken once: names that differ in case, blanks and underscores only are one name."""
+    if name in taken:
+        yield Problem(problem="is the name of another image in the stack", got=name, fix="choose another name")
+
+
+@rule("TestComponent", source="https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-use-documents.html")
+def component_tests(name: str, *, has_tests: bool) -> Iterator[Problem]:
+    """A component that is given as a test has a test phase, or it tests nothing."""
+    if not has_tests:
+        yield Problem(
+            problem="is a component without a test phase",
+            got=name,
+            fix="give it a phase named test, or move it to components",
+        )
 
 
 @rule("StandardTopic", source=f"{_IB}API_CreateInfrastructureConfiguration.html")

@@ -15,6 +15,7 @@ _CRON: Final = "https://docs.aws.amazon.com/imagebuilder/latest/userguide/cron-e
 _IB: Final = "https://docs.aws.amazon.com/imagebuilder/latest/APIReference/"
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_RATE: Final = re.compile(r"rate\([1-9][0-9]* (?:minute|hour|day)s?\)")
 _EXAMPLE: Final = "cron(0 4 ? * sun *)"
 
 
@@ -68,10 +69,12 @@ _DAY_OF_MONTH, _DAY_OF_WEEK = 2, 4
 
 @rule("ScheduleExpression", source=_CRON)
 def schedule_expression(expression: str) -> Iterator[Problem]:
-    """A schedule is cron(...) with six fields in the service's grammar, one of the two days a question mark."""
+    """A schedule is rate(...), or cron(...) with six fields of which one of the two days is a question mark."""
+    if _RATE.fullmatch(expression):
+        return
     inside = re.fullmatch(r"cron\((?P<fields>[^()]*)\)", expression)
     if inside is None:
-        yield Problem(problem="is no cron expression", got=expression, fix=f"write it as {_EXAMPLE!r}")
+        yield Problem(problem="is no schedule", got=expression, fix=f"write it as {_EXAMPLE!r} or 'rate(1 day)'")
         return
     fields = inside["fields"].split(" ")
     if len(fields) != len(_FIELDS):

@@ -107,7 +107,14 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, object, str, str]] = {
         "/opt/build",
     ),
     "a scan without a test instance": ({"scan": True, "run_tests": False}, "scan", True, "ScanNeedsTests", "run_tests"),
-    "a rate": (scheduled("rate(1 day)"), "trigger.schedule.expression", "rate(1 day)", "ScheduleExpression", "cron("),
+    "a word": (scheduled("weekly"), "trigger.schedule.expression", "weekly", "ScheduleExpression", "cron("),
+    "a test that tests nothing": (
+        {"tests": [Component.from_commands("probe", ["true"], phase="build")]},
+        "tests[0]",
+        "probe",
+        "TestComponent",
+        "phase named test",
+    ),
     "a time zone that does not exist": (
         scheduled(time_zone="Europe/Berlinn"),
         "trigger.schedule.time_zone",
@@ -214,6 +221,18 @@ def test_things_that_do_not_fit_together_are_refused(case: str) -> None:
     error = caught.value
     assert (error.where, error.prop, error.faults[0].rule) == ("S/Web", prop, f"cdk-ami::{rule}")
     assert fix in error.fix
+
+
+def test_two_images_of_one_name_are_refused_however_the_name_is_spelt() -> None:
+    stack = make_stack()
+    make_image(stack, name="web server")
+
+    with pytest.raises(ConfigError) as caught:
+        GoldenImage(stack, "Again", name="Web_Server", source=SourceImage.amazon_linux_2023())
+
+    error = caught.value
+    assert (error.where, error.prop, error.got) == ("S/Again", "name", "web-server")
+    assert error.faults[0].rule == "cdk-ami::ImageNameOnce"
 
 
 def test_every_fault_of_one_call_is_told_at_once() -> None:

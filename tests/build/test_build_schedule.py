@@ -23,17 +23,20 @@ from cdk_ami.source.platform import Architecture
         "cron(0 0 ? * fri#2 *)",
         "cron(0 0 ? * 6L *)",
         "cron(0 0 */2 * ? *)",
+        "rate(1 day)",
+        "rate(12 hours)",
     ],
 )
-def test_what_the_service_reads_as_cron_is_accepted(expression: str) -> None:
+def test_what_the_service_reads_as_a_schedule_is_accepted(expression: str) -> None:
     assert schedule_expression(expression) == ()
 
 
 @pytest.mark.parametrize(
     ("expression", "problem", "got"),
     [
-        ("0 4 * * ? *", "is no cron expression", "0 4 * * ? *"),
-        ("rate(1 day)", "is no cron expression", "rate(1 day)"),
+        ("0 4 * * ? *", "is no schedule", "0 4 * * ? *"),
+        ("rate(0 days)", "is no schedule", "rate(0 days)"),
+        ("rate(1 week)", "is no schedule", "rate(1 week)"),
         ("cron(0 4 * * ?)", "has 5 fields", "cron(0 4 * * ?)"),
         ("cron(0  4 * * ? *)", "has 7 fields", "cron(0  4 * * ? *)"),
         ("cron(60 4 * * ? *)", "has no minute that the service knows", "60"),

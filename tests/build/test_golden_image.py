@@ -6,6 +6,7 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import assertions
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_imagebuilder as imagebuilder
@@ -188,6 +189,21 @@ def test_no_tests_means_no_tests() -> None:
     recipe = properties_with(RECIPE, components=[Component.aws_managed("update-linux")], tests=[])
 
     assert len(recipe["Components"]) == 1
+
+
+def test_a_recipe_without_components_names_none() -> None:
+    assert "Components" not in properties_with(RECIPE, tests=[])
+    assert "Components" not in properties_with(RECIPE, run_tests=False)
+
+
+def test_tests_that_are_not_run_are_pointed_out() -> None:
+    stack = make_stack()
+    probe = Component.from_commands("probe", ["true"], phase="test")
+
+    make_image(stack, tests=[probe], run_tests=False)
+
+    found = assertions.Annotations.from_stack(stack).find_warning("/S/Web", assertions.Match.any_value())
+    assert "run_tests=False" in str(found[0].entry.data)
 
 
 def test_the_boot_test_is_not_added_twice() -> None:
