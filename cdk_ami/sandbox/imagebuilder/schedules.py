@@ -64,7 +64,7 @@ def _field_is_right(text: str, low: int, high: int, wildcards: str, words: tuple
 
 def _part_is_right(part: str, low: int, high: int, wildcards: str, words: tuple[str, ...]) -> bool:
     base, slash, step = part.partition("/")
-    if slash and ("/" not in wildcards or not step.isdigit()):
+    if slash and ("/" not in wildcards or not step.isdigit() or int(step) == 0):
         return False
     if base in ("*", "?"):
         return base in wildcards

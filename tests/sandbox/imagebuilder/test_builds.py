@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from cdk_ami.sandbox.imagebuilder.managed import PARAMETERS
+
 if TYPE_CHECKING:
     from tests.sandbox.imagebuilder.conftest import Account
 
@@ -331,6 +333,7 @@ def test_an_image_can_be_made_without_a_pipeline_and_deleted_without_its_ami(acc
 
     assert image["state"]["status"] == "AVAILABLE"
     assert "sourcePipelineArn" not in image
+    assert started["latestVersionReferences"]["latestVersionArn"].endswith(":image/web/x.x.x")
     assert account.builder.list_images()["imageVersionList"] == []
     assert account.image(image["outputResources"]["amis"][0]["image"])["State"] == "available"
 
@@ -347,3 +350,14 @@ def test_the_end_is_written_into_the_log_group_of_the_pipeline(account: Account)
     logs = account.aws("logs")
     events = logs.get_log_events(logGroupName="/aws/imagebuilder/pipeline/web", logStreamName="1.0.0/1")["events"]
     assert [event["message"] for event in events] == [f"The execution that makes {image['arn']} ended: AVAILABLE"]
+
+
+def test_every_managed_image_has_an_ami_behind_it(account: Account) -> None:
+    ssm, ec2 = account.aws("ssm"), account.aws("ec2")
+
+    ids = {name: ssm.get_parameter(Name=parameter)["Parameter"]["Value"] for name, parameter in PARAMETERS.items()}
+
+    found = {image["ImageId"]: image for image in ec2.describe_images(ImageIds=list(ids.values()))["Images"]}
+    for name, image_id in ids.items():
+        assert found[image_id]["Architecture"] == ("arm64" if name.endswith("arm64") else "x86_64"), name
+        assert (found[image_id].get("Platform") == "windows") is name.startswith("windows"), name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from cdk_ami.sandbox.imagebuilder.documents import DocumentError, parameter_fault, read_component, read_workflow
@@ -81,3 +83,10 @@ def test_a_workflow_that_the_service_refuses_says_why(steps: str, workflow_type:
         read_workflow(f"schemaVersion: 1.0\nsteps:\n{steps}\n", workflow_type=workflow_type)
 
     assert why in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["apache.yaml", "cloudwatch-agent.yaml", "no-leftovers.yaml"])
+def test_the_projects_own_documents_are_accepted(name: str) -> None:
+    text = (Path(__file__).parents[3] / "components" / name).read_text()
+
+    assert "build" in read_component(text, platform="Linux").phases

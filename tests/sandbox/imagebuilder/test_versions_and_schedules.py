@@ -98,6 +98,8 @@ def test_schedules_of_the_service_are_accepted(expression: str) -> None:
         ("rate(1 days)", "singular"),
         ("rate(2 day)", "singular"),
         ("rate(0 days)", "rate(<number> <unit>)"),
+        ("cron(*/0 4 ? * sun *)", "no minute"),
+        ("cron(0 4 ? * 2/2 *)", "no day of the week"),
     ],
 )
 def test_schedules_that_cannot_be_read_say_why(expression: str, why: str) -> None:

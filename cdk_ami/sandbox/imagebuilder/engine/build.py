@@ -281,7 +281,8 @@ class Build:
         self._session.pause(PACE.state)
         self._tell(f"State {status}")
         self._set({"status": status})
-        self._journal.flush()
+        if not self._abandoned.is_set():
+            self._journal.flush()
 
     def _change(self, change: Callable[[dict[str, Any]], None]) -> None:
         with self._backend.lock:

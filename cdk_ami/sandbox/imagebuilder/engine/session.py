@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cdk_ami.sandbox import clients
 from cdk_ami.sandbox.imagebuilder.engine.plan import Place
+from cdk_ami.sandbox.pace import PACE
 
 _POLL_SECONDS: Final = 0.02
 _WAIT_SECONDS: Final = 120.0
@@ -89,10 +90,11 @@ class Session:
         Raises:
             StepError: When it answers one of ``failed``, or takes too long.
         """
-        deadline = time.monotonic() + _WAIT_SECONDS
+        patience = _WAIT_SECONDS + PACE.image
+        deadline = time.monotonic() + patience
         while (found := state()) != wanted:
             if found.partition(":")[0] in failed:
                 raise StepError(at, f"{what} is {found}")
             if time.monotonic() > deadline:
-                raise StepError(at, f"{what} is still {found} after {_WAIT_SECONDS:.0f} s")
+                raise StepError(at, f"{what} is still {found} after {patience:.0f} s")
             self.pause(_POLL_SECONDS)

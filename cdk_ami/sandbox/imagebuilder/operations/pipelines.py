@@ -16,6 +16,7 @@ from cdk_ami.sandbox.imagebuilder.operations.common import (
     paged,
     refuse,
     stop_dry_run,
+    with_references,
 )
 from cdk_ami.sandbox.imagebuilder.operations.images import start_image
 from cdk_ami.sandbox.imagebuilder.records import Record, present, timestamp
@@ -145,7 +146,7 @@ def create_image(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[
     """Start a build without a pipeline."""
     check_sources(backend, request)
     arn = start_image(backend, request, pipeline=None, tags=dict(request.get("tags") or {}))
-    return {"imageBuildVersionArn": arn}
+    return with_references({"imageBuildVersionArn": arn}, arn)
 
 
 def delete_image_pipeline(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
