@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -88,14 +89,14 @@ def _serve(port: int) -> None:
 
 def _run(command: Sequence[str], port: int, region: str) -> int:
     """Run ``command`` against a fresh sandbox and return its exit code."""
+    if shutil.which(command[0]) is None and not os.path.exists(command[0]):  # noqa: PTH110 - a word, not yet a path
+        click.echo(f"cdk-ami sandbox: {command[0]}: command not found", err=True)
+        return NOT_FOUND
     with _open(port) as serving:
         try:
             child = subprocess.Popen(  # noqa: S603 - running the user's command is the point
                 list(command), env={**os.environ, **_variables(serving.endpoint, region)}
             )
-        except FileNotFoundError:
-            click.echo(f"cdk-ami sandbox: {command[0]}: command not found", err=True)
-            return NOT_FOUND
         except OSError as error:
             click.echo(f"cdk-ami sandbox: {command[0]}: {error.strerror}", err=True)
             return NOT_RUNNABLE

@@ -68,7 +68,7 @@ def _protocol(service: str) -> str:
 
 
 def _refuse(response: Any, code: str, message: str, operation: str) -> Any:
-    headers, body = plain(code, message, xml=_protocol(response.boto3_service_name) in {"ec2", "query", "rest-xml"})
+    headers, body = plain(code, message, protocol=_protocol(response.boto3_service_name))
     _LOG.info("refused %s: %s", operation, message)
     return 400, {**response.response_headers, **headers}, body
 
@@ -79,22 +79,32 @@ def refuse_request(error: Exception) -> Any:
 
     if isinstance(error, HTTPException) and error.code != HTTPStatus.NOT_FOUND:
         return error
-    xml = request.content_type == "application/x-www-form-urlencoded"
+    protocol = "query" if _is_form(request.content_type) else "json"
     if isinstance(error, (HTTPException, NotImplementedError)):
         code, problem = "UnknownOperationException", f"the sandbox does not offer {request.method} {request.path}"
     else:
         _LOG.error("%s", traceback.format_exc())
         code, problem = FAULT, f"the sandbox failed to answer: {type(error).__name__}: {error}"
-    headers, body = plain(code, problem, xml=xml)
+    headers, body = plain(code, problem, protocol=protocol)
     return Response(body, status=HTTPStatus.BAD_REQUEST, headers=headers)
 
 
-def plain(code: str, message: str, *, xml: bool) -> tuple[dict[str, str], str]:
-    """Return headers and body of an error, in JSON or in the form of the query protocol."""
+def _is_form(content_type: str | None) -> bool:
+    return (content_type or "").startswith("application/x-www-form-urlencoded")
+
+
+def plain(code: str, message: str, *, protocol: str) -> tuple[dict[str, str], str]:
+    """Return headers and body of an error in the form of a protocol: ``ec2``, ``query``, ``rest-xml``, else JSON."""
+    xml = protocol in {"ec2", "query", "rest-xml"}
     headers = {"x-amzn-ErrorType": code, "Content-Type": "text/xml" if xml else "application/x-amz-json-1.1"}
     if not xml:
         return headers, json.dumps({"__type": code, "message": message})
-    body = f"<Error><Type>Sender</Type><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
+    error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+    if protocol == "ec2":
+        return headers, f"<Response><Errors><Error>{error}</Error></Errors><RequestID>sandbox</RequestID></Response>"
+    if protocol == "rest-xml":
+        return headers, f"<Error>{error}<RequestId>sandbox</RequestId></Error>"
+    body = f"<Error><Type>Sender</Type>{error}</Error>"
     return headers, f"<ErrorResponse>{body}<RequestId>sandbox</RequestId></ErrorResponse>"
 
 
@@ -102,12 +112,14 @@ def unknown_service(environ: dict[str, Any], start_response: Callable[..., Any])
     """Answer, as a WSGI application, a request to a service that the sandbox does not have."""
     scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split(",")[0].split("/")
     service = scope[3] if len(scope) > 3 else "unknown"  # noqa: PLR2004 - key, date, Region, service, "aws4_request"
-    xml = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
+    protocol = "query" if _is_form(environ.get("CONTENT_TYPE")) else "json"
     operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2] or (
         f"{environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO')}"
     )
     headers, body = plain(
-        "UnknownOperationException", f"the sandbox does not offer the service {service} ({operation})", xml=xml
+        "UnknownOperationException",
+        f"the sandbox does not offer the service {service} ({operation})",
+        protocol=protocol,
     )
     start_response("400 Bad Request", [*headers.items(), ("Content-Length", str(len(body.encode())))])
     return [body.encode()]

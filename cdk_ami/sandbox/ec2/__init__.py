@@ -7,6 +7,7 @@ from moto.ec2.models.elastic_block_store import EBSBackend
 from moto.ec2.models.instances import InstanceBackend
 from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.responses.amis import AmisResponse
+from moto.ec2.responses.elastic_block_store import ElasticBlockStore
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.responses.launch_templates import LaunchTemplates
 
@@ -23,3 +24,4 @@ def install() -> None:
     emulator.graft(InstanceBackend, launch.LaunchOperations, new=launch.NEW)
     emulator.graft(InstanceResponse, launch.LaunchAnswers)
     emulator.graft(EBSBackend, storage.StorageOperations)
+    emulator.graft(ElasticBlockStore, storage.StorageAnswers)

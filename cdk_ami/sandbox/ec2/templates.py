@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from moto.core.responses import ActionResult
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateVersion
-from moto.ec2.utils import parse_user_data
+from moto.ec2.utils import generic_filter, parse_user_data
 
 from cdk_ami.sandbox.ec2.parameters import RESOLVE, resolve_image_id
 from cdk_ami.sandbox.ec2.refusal import refusal
 
-NEW_ANSWERS: Final = frozenset({"delete_launch_template_versions", "_template", "_version_record"})
+NEW_ANSWERS: Final = frozenset({"delete_launch_template_versions", "_template", "_template_record", "_version_record"})
 """Operations that the emulator must not have yet."""
 
 VERSION_PAGE: Final = 200
@@ -64,6 +64,7 @@ class TemplateAnswers:
     current_account: str
     _get_param: Any
     _parse_tag_specification: Any
+    _filters_from_querystring: Any
     error_on_dryrun: Any
 
     def create_launch_template(self) -> ActionResult:
@@ -76,19 +77,7 @@ class TemplateAnswers:
             data,
             self._parse_tag_specification(),
         )
-        return ActionResult(
-            {
-                "LaunchTemplate": {
-                    "CreateTime": template.create_time,
-                    "CreatedBy": f"arn:{self.partition}:iam::{self.current_account}:root",
-                    "DefaultVersionNumber": template.default_version_number,
-                    "LatestVersionNumber": template.latest_version_number,
-                    "LaunchTemplateId": template.id,
-                    "LaunchTemplateName": template.name,
-                    "Tags": [{"Key": tag["key"], "Value": tag["value"]} for tag in template.get_tags()],
-                }
-            }
-        )
+        return ActionResult({"LaunchTemplate": self._template_record(template)})
 
     def create_launch_template_version(self) -> ActionResult:
         """Answer CreateLaunchTemplateVersion: what the request leaves out comes from the source version."""
@@ -100,6 +89,22 @@ class TemplateAnswers:
             data = {**deepcopy(template.get_version(source).data), **data}
         version = template.create_version(data, self._get_param("VersionDescription"))
         return ActionResult({"LaunchTemplateVersion": self._version_record(template, version)})
+
+    def describe_launch_templates(self) -> ActionResult:
+        """Answer DescribeLaunchTemplates."""
+        self.error_on_dryrun()
+        names, ids = self._get_param("LaunchTemplateNames", []), self._get_param("LaunchTemplateIds", [])
+        if names or ids:
+            templates = [find_template(self.ec2_backend, {"LaunchTemplateName": name}) for name in names]
+            templates += [find_template(self.ec2_backend, {"LaunchTemplateId": each}) for each in ids]
+        else:
+            templates = list(self.ec2_backend.launch_templates.values())
+        templates = generic_filter(self._filters_from_querystring(), templates)
+        limit = int(self._get_param("MaxResults") or VERSION_PAGE)
+        start = int(self._get_param("NextToken") or 0)
+        token = str(start + limit) if start + limit < len(templates) else None
+        records = [self._template_record(template) for template in templates[start : start + limit]]
+        return ActionResult({"LaunchTemplates": records, "NextToken": token})
 
     def delete_launch_template_versions(self) -> ActionResult:
         """Answer DeleteLaunchTemplateVersions: any but the default one."""
@@ -162,6 +167,18 @@ class TemplateAnswers:
         """Return the launch template that the request names."""
         name, template_id = self._get_param("LaunchTemplateName"), self._get_param("LaunchTemplateId")
         return find_template(self.ec2_backend, {"LaunchTemplateName": name, "LaunchTemplateId": template_id})
+
+    def _template_record(self, template: LaunchTemplate) -> dict[str, Any]:
+        """Return a launch template in the answer's shape."""
+        return {
+            "CreateTime": template.create_time,
+            "CreatedBy": f"arn:{self.partition}:iam::{self.current_account}:root",
+            "DefaultVersionNumber": template.default_version_number,
+            "LatestVersionNumber": template.latest_version_number,
+            "LaunchTemplateId": template.id,
+            "LaunchTemplateName": template.name,
+            "Tags": [{"Key": tag["key"], "Value": tag["value"]} for tag in template.get_tags()],
+        }
 
     def _version_record(self, template: LaunchTemplate, version: LaunchTemplateVersion) -> dict[str, Any]:
         """Return a version in the answer's shape."""

@@ -324,3 +324,15 @@ def test_the_ancestry_of_a_copy_leads_to_the_vendor(aws: Any, own_ami: Any, publ
     entries = aws("ec2", "eu-west-1").get_image_ancestry(ImageId=copy)["ImageAncestryEntries"]
 
     assert [entry["ImageId"] for entry in entries] == [copy, made, public_ami()]
+
+
+def test_a_copied_snapshot_stays_encrypted_under_a_key_of_its_own_region(aws: Any, own_ami: Any) -> None:
+    made = own_ami(BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": True}}])
+    source = image(aws, made)["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    there = aws("ec2", "eu-west-1")
+
+    copied = there.copy_snapshot(SourceRegion="us-east-1", SourceSnapshotId=source)["SnapshotId"]
+
+    (record,) = there.describe_snapshots(SnapshotIds=[copied])["Snapshots"]
+    assert record["Encrypted"] is True
+    assert record["KmsKeyId"].startswith("arn:aws:kms:eu-west-1:")

@@ -233,3 +233,13 @@ def test_what_the_sandbox_does_not_offer_is_refused_by_name_at_once(aws: Any) ->
         aws("ec2").get_allowed_images_settings()
 
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+def test_templates_are_listed_whole_and_missing_ones_are_named(aws: Any) -> None:
+    ec2 = aws("ec2")
+    for number in range(20):
+        ec2.create_launch_template(LaunchTemplateName=f"web-{number}", LaunchTemplateData={"InstanceType": "t3.micro"})
+
+    assert len(ec2.describe_launch_templates()["LaunchTemplates"]) == 20
+    with pytest.raises(ClientError, match=r"InvalidLaunchTemplateId\.NotFound"):
+        ec2.describe_launch_templates(LaunchTemplateIds=["lt-0123456789abcdef0"])
