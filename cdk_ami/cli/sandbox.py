@@ -7,18 +7,22 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from threading import Event
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 if TYPE_CHECKING:
     from cdk_ami.sandbox.server import Sandbox
+
+HOST: Final = "127.0.0.1"
+"""The only address that the sandbox listens on."""
 
 DEFAULT_PORT: Final = 5000
 """Port that the server takes when none is named."""
@@ -65,7 +69,7 @@ def sandbox(port: int | None, region: str, *, print_environment: bool, command: 
     if print_environment:
         if command:
             raise click.UsageError("--env starts nothing, so it takes no command")
-        for name, value in _variables(f"http://127.0.0.1:{DEFAULT_PORT if port is None else port}", region).items():
+        for name, value in _variables(f"http://{HOST}:{DEFAULT_PORT if port is None else port}", region).items():
             click.echo(f"export {name}={shlex.quote(value)}")
     elif command:
         sys.exit(_run(command, port or 0, region))
@@ -102,6 +106,8 @@ def _run(command: Sequence[str], port: int, region: str) -> int:
             return NOT_RUNNABLE
 
         def forward(number: int, _frame: FrameType | None) -> None:
+            if number == signal.SIGINT and sys.stdin.isatty():
+                return  # the terminal has sent it to the command too
             with suppress(ProcessLookupError):
                 child.send_signal(number)
 
@@ -113,6 +119,7 @@ def _run(command: Sequence[str], port: int, region: str) -> int:
 
 def _open(port: int) -> Sandbox:
     """Return a sandbox, not yet started, or say plainly why there is none."""
+    _check_port(port)
     try:
         from cdk_ami.sandbox.mismatch import EmulatorMismatchError  # noqa: PLC0415 - the extra may be missing
         from cdk_ami.sandbox.server import Sandbox  # noqa: PLC0415 - same
@@ -127,16 +134,20 @@ def _open(port: int) -> Sandbox:
         raise click.ClickException(
             f"the sandbox needs the package {error.name}, which is not installed; run pip install 'cdk-ami[sandbox]'"
         ) from error
-    except OSError as error:
-        raise click.ClickException(_port_problem(port, error)) from error
-    except SystemExit as error:  # werkzeug leaves so when the port is taken
-        raise click.ClickException(_port_problem(port, error)) from error
 
 
-def _port_problem(port: int, error: Any) -> str:
-    if isinstance(error, SystemExit) or error.errno == errno.EADDRINUSE:
-        return f"port {port} is in use; name another by --port, or take a free one by --port 0"
-    return f"port {port} cannot be opened: {error.strerror}"
+def _check_port(port: int) -> None:
+    """Refuse a port that cannot be had, before the emulator takes its second to load."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                problem = f"port {port} is in use; name another by --port, or take a free one by --port 0"
+            else:
+                problem = f"port {port} cannot be opened: {error.strerror}"
+            raise click.ClickException(problem) from error
 
 
 def _variables(endpoint: str, region: str) -> dict[str, str]:
