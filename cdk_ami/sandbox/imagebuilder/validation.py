@@ -58,9 +58,9 @@ def infrastructure_faults(request: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def distribution_faults(
-    distributions: Sequence[Mapping[str, Any]], *, account: str, region: str, regions: frozenset[str]
+    distributions: Sequence[Mapping[str, Any]], *, account: str, regions: frozenset[str]
 ) -> Iterator[Fault]:
-    """Check the targets of a distribution configuration made by ``account`` in ``region``; ``regions`` exist."""
+    """Check the targets of a distribution configuration made by ``account``, where ``regions`` exist."""
     if not distributions:
         yield "distributions", "At least one distribution is required."
     named = Counter(target.get("region") for target in distributions)
@@ -74,8 +74,7 @@ def distribution_faults(
         if not any(value for key, value in target.items() if key != "region"):
             yield at, "One or more outputs should be provided for each Region."
         yield from _ami_faults(target.get("amiDistributionConfiguration") or {}, f"{at}.amiDistributionConfiguration")
-        owners = {*target_accounts(target, account=account), *([account] if name == region else [])}
-        yield from _parameter_faults(target, at, account, owners)
+        yield from _parameter_faults(target, at, account)
 
 
 def _ami_faults(ami: Mapping[str, Any], at: str) -> Iterator[Fault]:
@@ -90,11 +89,17 @@ def _ami_faults(ami: Mapping[str, Any], at: str) -> Iterator[Fault]:
 
 
 def target_accounts(target: Mapping[str, Any], *, account: str) -> list[str]:
-    """Return the accounts that own a copy in a target's Region: the listed ones, or else the one that builds."""
-    return list((target.get("amiDistributionConfiguration") or {}).get("targetAccountIds") or [account])
+    """Return the accounts that own a copy in a target's Region: the one that builds, and those that are listed.
+
+    The page says that without a list the AMI goes "only to your own account", so with one it goes there too.
+    https://docs.aws.amazon.com/imagebuilder/latest/APIReference/API_AmiDistributionConfiguration.html
+    """
+    listed = (target.get("amiDistributionConfiguration") or {}).get("targetAccountIds") or ()
+    return [account, *(found for found in listed if found != account)]
 
 
-def _parameter_faults(target: Mapping[str, Any], at: str, account: str, owners: set[str]) -> Iterator[Fault]:
+def _parameter_faults(target: Mapping[str, Any], at: str, account: str) -> Iterator[Fault]:
+    owners = target_accounts(target, account=account)
     for member, key in (("ssmParameterConfigurations", "amiAccountId"), ("launchTemplateConfigurations", "accountId")):
         for index, found in enumerate(target.get(member) or ()):
             owner = found.get(key) or account

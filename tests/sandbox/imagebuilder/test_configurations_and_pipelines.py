@@ -120,16 +120,6 @@ def test_a_distribution_configuration_is_kept_and_replaced(account: Account) -> 
             [{"region": "us-east-1", "amiDistributionConfiguration": {"launchPermission": {"userGroups": ["some"]}}}],
             "userGroups",
         ),
-        (
-            [
-                {
-                    "region": "eu-west-1",
-                    "amiDistributionConfiguration": {"targetAccountIds": ["111111111111"]},
-                    "ssmParameterConfigurations": [{"parameterName": "/a"}],
-                }
-            ],
-            "The account 123456789012 is no target account",
-        ),
     ],
 )
 def test_a_distribution_that_cannot_be_is_refused(account: Account, targets: list[dict[str, Any]], why: str) -> None:

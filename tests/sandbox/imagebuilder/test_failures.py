@@ -86,7 +86,11 @@ def test_a_target_account_without_the_role_fails_naming_account_and_region(accou
     assert "EC2ImageBuilderDistributionCrossAccountRole" in reason
     assert f"account {TARGET}, Region eu-west-1" in reason
     states = {(ami["region"], ami["accountId"]): ami["state"]["status"] for ami in image["outputResources"]["amis"]}
-    assert states == {("us-east-1", "123456789012"): "AVAILABLE", ("eu-west-1", TARGET): "FAILED"}
+    assert states == {
+        ("us-east-1", "123456789012"): "AVAILABLE",
+        ("eu-west-1", "123456789012"): "AVAILABLE",
+        ("eu-west-1", TARGET): "FAILED",
+    }
     with pytest.raises(ClientError) as caught:
         account.aws("ssm").get_parameter(Name="/imagebuilder/web/latest")
     assert caught.value.response["Error"]["Code"] == "ParameterNotFound"
@@ -109,9 +113,8 @@ def test_a_role_that_trusts_somebody_else_fails_the_target(account: Account) -> 
 def test_a_target_account_with_the_role_owns_a_copy(account: Account) -> None:
     _make_target_role(account, trusted="123456789012")
     where = copies_to(TARGET, region="eu-west-1")
-    where["ssmParameterConfigurations"] = [
-        {"parameterName": "/imagebuilder/web/latest", "dataType": "aws:ec2:image", "amiAccountId": TARGET}
-    ]
+    parameter = {"parameterName": "/imagebuilder/web/latest", "dataType": "aws:ec2:image"}
+    where["ssmParameterConfigurations"] = [parameter, {**parameter, "amiAccountId": TARGET}]
     pipeline = account.pipeline(
         account.recipe(), account.infrastructure(), distributionConfigurationArn=account.distribution(where)
     )
@@ -119,11 +122,11 @@ def test_a_target_account_with_the_role_owns_a_copy(account: Account) -> None:
     image = account.run(pipeline)
 
     assert image["state"]["status"] == "AVAILABLE", image["state"]
-    copy = image["outputResources"]["amis"][1]
-    assert (copy["region"], copy["accountId"]) == ("eu-west-1", TARGET)
-    assert account.image(copy["image"], "eu-west-1", TARGET)["OwnerId"] == TARGET
-    parameter = account.aws("ssm", "eu-west-1", account=TARGET).get_parameter(Name="/imagebuilder/web/latest")
-    assert parameter["Parameter"]["Value"] == copy["image"]
+    for copy, owner in zip(image["outputResources"]["amis"][1:], ("123456789012", TARGET), strict=True):
+        assert (copy["region"], copy["accountId"]) == ("eu-west-1", owner)
+        assert account.image(copy["image"], "eu-west-1", owner)["OwnerId"] == owner
+        written = account.aws("ssm", "eu-west-1", account=owner).get_parameter(Name="/imagebuilder/web/latest")
+        assert written["Parameter"]["Value"] == copy["image"]
     captured = image["outputResources"]["amis"][0]["image"]
     shared = account.aws("ec2").describe_image_attribute(ImageId=captured, Attribute="launchPermission")
     assert shared["LaunchPermissions"] == []

@@ -126,7 +126,7 @@ def test_the_date_and_the_build_stand_for_their_places_in_a_name() -> None:
     assert ami_name(None, image="web", stamp="2026-01-01", build=7) == "web 2026-01-01"
 
 
-def test_a_target_with_accounts_copies_to_those_and_not_to_the_one_that_builds() -> None:
+def test_a_target_with_accounts_copies_to_those_and_to_the_one_that_builds() -> None:
     targets = [
         {"region": "us-east-1", "amiDistributionConfiguration": {"targetAccountIds": ["111111111111"]}},
         {"region": "eu-west-1", "amiDistributionConfiguration": {"targetAccountIds": ["222222222222"]}},
@@ -137,6 +137,7 @@ def test_a_target_with_accounts_copies_to_those_and_not_to_the_one_that_builds()
     assert [(copy.place.region, copy.place.account, copy.captured) for copy in delivery.copies] == [
         ("us-east-1", "123456789012", True),
         ("us-east-1", "111111111111", False),
+        ("eu-west-1", "123456789012", False),
         ("eu-west-1", "222222222222", False),
     ]
 

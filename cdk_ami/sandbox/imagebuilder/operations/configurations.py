@@ -113,8 +113,8 @@ def update_distribution_configuration(backend: ImageBuilderBackend, request: dic
 
 def _check_distribution(backend: ImageBuilderBackend, request: Mapping[str, Any]) -> None:
     targets = request["distributions"]
-    account, region = backend.account_id, backend.region_name
-    refuse(validation.distribution_faults(targets, account=account, region=region, regions=frozenset(REGIONS)))
+    account = backend.account_id
+    refuse(validation.distribution_faults(targets, account=account, regions=frozenset(REGIONS)))
     for index, target in enumerate(targets):
         for name in validation.NOT_IN_SANDBOX:
             if target.get(name):
