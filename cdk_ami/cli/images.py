@@ -38,7 +38,7 @@ def images(image: str | None, regions: tuple[str, ...], as_json: bool) -> None: 
     else:
         print_table(
             f"AMIs of {name}",
-            ["Region", "AMI", "Version", "Channels", "State", "Encrypted", "Copied from", "Name"],
+            ["Region", "AMI", "Version", "Channels", "State", "Encrypted", "Made from", "Name"],
             [
                 [
                     ami.region,

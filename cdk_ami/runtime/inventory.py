@@ -35,7 +35,7 @@ class Ami:
         created: When it was made, in ISO 8601.
         encrypted: Whether every snapshot is encrypted.
         snapshots: Ids of its snapshots.
-        source: The AMI it was copied from, as ``REGION/AMI``; empty when it is no copy.
+        source: The AMI it was built or copied from, as ``REGION/AMI``; empty when EC2 does not know.
         channels: Names of the channels that hold it.
     """
 

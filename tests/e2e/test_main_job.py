@@ -31,7 +31,8 @@ def test_one_deployment_from_nothing_builds_copies_and_launches(project: Project
     built, copied = amis_by_region(images)
     assert (built["version"], copied["version"]) == ("1.0.0/1", "1.0.0/1")
     assert built["image_id"] != copied["image_id"]
-    assert (built["source"], copied["source"]) == ("", f"us-east-1/{built['image_id']}")
+    assert copied["source"] == f"us-east-1/{built['image_id']}"
+    assert built["source"] == f"us-east-1/{source_ami(project)}"
     assert all(ami["encrypted"] and ami["snapshots"] and ami["channels"] == ["latest"] for ami in (built, copied))
 
 
@@ -192,6 +193,13 @@ def amis_by_region(images: Any) -> list[dict[str, Any]]:
     found = {ami["region"]: ami for ami in images["amis"]}
     assert len(images["amis"]) == len(found) == len(REGIONS)
     return [found[region] for region in REGIONS]
+
+
+def source_ami(project: Project) -> str:
+    """Return the AMI that the recipe's public parameter names."""
+    name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+    value: str = project.client("ssm", "us-east-1").get_parameter(Name=name)["Parameter"]["Value"]
+    return value
 
 
 def live_stacks(project: Project, region: str) -> list[str]:
