@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 from cdk_ami.sandbox.cloudformation.resources.base import Context, Handler, Made, handles
 from cdk_ami.sandbox.cloudformation.resources.mapping import api_parameters
 
-RENAMES: Final = {"Version": "semanticVersion"}
+RENAMES: Final = {"Version": "semanticVersion", "LaunchPermissionConfiguration": "launchPermission"}
 """API names that differ in more than case."""
 
 LATEST: Final = {
@@ -134,7 +134,8 @@ class _Configuration(_Resource):
         retag(context, physical_id, old, new)
         own = {name: value for name, value in new.items() if name not in {"Name", "Tags"}}
         call = getattr(context.client("imagebuilder"), f"update_{self._snake()}")
-        call(**api_parameters("imagebuilder", f"Update{self.noun}", own), **{self.argument: physical_id})
+        found = api_parameters("imagebuilder", f"Update{self.noun}", own, renames=RENAMES)
+        call(**found, **{self.argument: physical_id})
         return self.made(context, physical_id, {}, new)
 
 
