@@ -36,14 +36,18 @@ FAULT: Final = "SandboxFault"
 """Code of an error inside the sandbox.  No service of AWS has it."""
 
 
+PATIENCE: Final = 5
+"""How often a request is answered anew when another thread changed what it was reading."""
+
+
 def install() -> None:
     """Make every service of the emulator answer plainly."""
 
     def call_action(self: Any) -> Any:
         try:
-            return original(self)
-        except NotImplementedError:
-            return _refuse(self, *_not_offered(self))
+            return _with_patience(original, self)
+        except NotImplementedError as error:
+            return _refuse(self, *_not_offered(self, error))
         except (ServiceException, HTTPException):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
@@ -56,10 +60,24 @@ def install() -> None:
     original = emulator.replace(responses.BaseResponse, "call_action", call_action, takes=())
 
 
-def _not_offered(response: Any) -> tuple[str, str, str]:
+def _with_patience(call_action: Callable[[Any], Any], response: Any) -> Any:
+    """Answer, again if a record changed while it was being read: the emulator walks through dictionaries unlocked."""
+    for _ in range(PATIENCE):
+        try:
+            return call_action(response)
+        except RuntimeError as error:
+            if "during iteration" not in str(error):
+                raise
+    return call_action(response)
+
+
+def _not_offered(response: Any, error: NotImplementedError) -> tuple[str, str, str]:
     operation = response._get_action()  # noqa: SLF001 - moto's only way to the operation's name
     service = response.boto3_service_name
     code = NOT_OFFERED.get(_protocol(service), "UnknownOperationException")
+    part = str(error).partition(" has not been implemented")[0]
+    if part.startswith("The filter "):
+        return code, f"the sandbox does not offer {part[0].lower()}{part[1:]}", operation
     return code, f"the sandbox does not offer the operation {operation} of {service}", operation
 
 

@@ -122,6 +122,31 @@ def test_a_fault_of_the_sandbox_is_named_as_one(aws: Any, monkeypatch: pytest.Mo
     assert caught.value.response["Error"]["Code"] == "SandboxFault"
 
 
+def test_a_filter_that_is_not_offered_is_named(aws: Any) -> None:
+    aws("ec2").create_launch_template(LaunchTemplateName="web", LaunchTemplateData={"InstanceType": "t3.micro"})
+
+    with pytest.raises(ClientError, match="does not offer the filter 'no-such-thing'"):
+        aws("ec2").describe_launch_templates(Filters=[{"Name": "no-such-thing", "Values": ["x"]}])
+
+
+def test_a_record_that_changes_while_it_is_read_is_read_again(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from moto.core.responses import ActionResult  # noqa: PLC0415 - one test
+    from moto.sns.responses import SNSResponse  # noqa: PLC0415 - same
+
+    answers = iter([RuntimeError("dictionary changed size during iteration"), ActionResult({"Topics": []})])
+
+    def changing(self: Any) -> Any:
+        del self
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(SNSResponse, "list_topics", changing)
+
+    assert aws("sns").list_topics()["Topics"] == []
+
+
 class Owner:
     def known(self, name: str, size: int) -> None: ...
 
