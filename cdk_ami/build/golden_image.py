@@ -12,7 +12,7 @@ from aws_cdk import Annotations, ArnFormat, Aws, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_imagebuilder as imagebuilder
-from constructs import Construct
+from constructs import Construct, IDependable
 
 from cdk_ami.build.environment import BuildEnvironment
 from cdk_ami.build.events import ImageArns
@@ -95,7 +95,6 @@ class GoldenImage(NamedImage):
         infrastructure: The infrastructure configuration.
         pipeline: The pipeline.
         build: The build within a deployment, None with any other trigger than ``BuildTrigger.on_change``.
-        role: Role of the build instance.
 
     Raises:
         ConfigError: When AWS would refuse something, with all that is wrong.
@@ -203,7 +202,9 @@ class GoldenImage(NamedImage):
             ),
             topic=notifications,
         )
-        self.infrastructure, self.role, self._connections = place.configuration, place.role, place.connections
+        self.infrastructure, self._place, self._environment = place.configuration, place, environment
+        self._role: iam.IRole | None = None
+        self._connections: ec2.Connections | None = None
         self.pipeline = render_pipeline(
             self,
             name=image_name,
@@ -286,14 +287,34 @@ class GoldenImage(NamedImage):
             ConfigError: When the image is built in the default VPC, where the service brings the security group.
         """
         if self._connections is None:
-            raise ConfigError(
-                self.node.path,
-                "environment.vpc",
-                "is not given, so the build has no security group to open",
-                got=None,
-                fix="build in a network of this app: environment=BuildEnvironment(vpc=...)",
-            )
+            groups = list(self._environment.security_groups)
+            if self._place.security_group is not None:
+                own = ec2.SecurityGroup.from_security_group_id(
+                    self,
+                    "BuildSecurityGroup",
+                    self._place.security_group.attr_group_id,
+                    allow_all_outbound=self._environment.all_outbound,
+                )
+                self._build_waits_for(own)
+                groups.append(own)
+            if not groups:
+                raise ConfigError(
+                    self.node.path,
+                    "environment.vpc",
+                    "is not given, so the build has no security group to open",
+                    got=None,
+                    fix="build in a network of this app: environment=BuildEnvironment(vpc=...)",
+                )
+            self._connections = ec2.Connections(security_groups=groups)
         return self._connections
+
+    @property
+    def role(self) -> iam.IRole:
+        """Role of the build instance; what is granted to it later, a build within a deployment waits for."""
+        if self._role is None:
+            self._role = iam.Role.from_role_name(self, "BuildRole", self._place.role.ref)
+            self._build_waits_for(self._role)
+        return self._role
 
     @property
     def grant_principal(self) -> iam.IPrincipal:
@@ -312,6 +333,10 @@ class GoldenImage(NamedImage):
             architecture=self.source.architecture,
             root_device=self.source.root_device,
         )
+
+    def _build_waits_for(self, need: IDependable) -> None:
+        if self.build is not None:
+            self.build.node.add_dependency(need)
 
     def _distribution_arn(
         self, goes_to: Distribution | refs.IDistributionConfigurationRef, ami_tags: Mapping[str, str]

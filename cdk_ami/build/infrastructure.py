@@ -13,7 +13,7 @@ from aws_cdk import aws_imagebuilder as imagebuilder
 from aws_cdk import aws_logs as logs
 from constructs import Construct, IDependable
 
-from cdk_ami.build.permissions import WILDCARD_REASON, BuildPermissions
+from cdk_ami.build.permissions import TRUST, WILDCARD_REASON, BuildPermissions
 from cdk_ami.naming import log_group
 
 if TYPE_CHECKING:
@@ -50,14 +50,14 @@ class Infrastructure:
         configuration: The infrastructure configuration.
         role: Role of the build instance.
         log_group: Log group of builds and pipeline.
-        connections: The build instance's side of the network, None in the default VPC.
-        needs: What a build needs and the configuration does not name: policies added later, rules, routes.
+        security_group: The image's own security group, None in the default VPC and where others were given.
+        needs: What a build needs and the configuration does not name, such as routes.
     """
 
     configuration: imagebuilder.CfnInfrastructureConfiguration
-    role: iam.Role
+    role: iam.CfnRole
     log_group: logs.CfnLogGroup
-    connections: ec2.Connections | None
+    security_group: ec2.CfnSecurityGroup | None
     needs: tuple[IDependable, ...]
 
 
@@ -74,8 +74,10 @@ def render_infrastructure(
     name = arns.name
     group = _log_group(scope, name, environment)
     role = _role(scope, arns, environment, reads, group)
-    profile = iam.CfnInstanceProfile(scope, "InstanceProfile", roles=[role.role_name])
-    security_groups = _security_groups(scope, name, environment)
+    profile = iam.CfnInstanceProfile(scope, "InstanceProfile", roles=[role.ref])
+    own_group = _security_group(scope, name, environment)
+    group_ids = [own_group.attr_group_id] if own_group else []
+    group_ids += [given.security_group_id for given in environment.security_groups]
     subnet = environment.chosen_subnet()
     bucket = environment.log_bucket
     shape = imagebuilder.CfnInfrastructureConfiguration
@@ -97,38 +99,39 @@ def render_infrastructure(
         if bucket
         else None,
         resource_tags=dict(environment.resource_tags) or None,
-        security_group_ids=[one.security_group_id for one in security_groups] or None,
+        security_group_ids=group_ids or None,
         sns_topic_arn=topic.topic_arn if topic else None,
         subnet_id=subnet.subnet_id if subnet else None,
         terminate_instance_on_failure=environment.terminate_on_failure,
     )
     if topic:
         _let_service_use_key(topic, arns)
-    needs: list[IDependable] = [role, group, *security_groups, *environment.requires]
+    needs: list[IDependable] = [*environment.security_groups, *environment.requires]
     if environment.vpc and subnet:
         needs += [environment.vpc.internet_connectivity_established, subnet.internet_connectivity_established]
     return Infrastructure(
         configuration=configuration,
         role=role,
         log_group=group,
-        connections=ec2.Connections(security_groups=security_groups) if security_groups else None,
+        security_group=own_group,
         needs=tuple(needs),
     )
 
 
 def _log_group(scope: Construct, name: str, environment: BuildEnvironment) -> logs.CfnLogGroup:
+    # The service makes a missing group by itself and would keep events for ever; one that is left behind stops the next
+    # deployment under the same name.
     group = logs.CfnLogGroup(
         scope, "LogGroup", log_group_name=log_group(name), retention_in_days=environment.log_retention_days
     )
-    # The service makes a missing group by itself and would keep events for ever; one that is left behind stops the next
-    # deployment under the same name.
-    group.apply_removal_policy(RemovalPolicy.RETAIN if environment.retain_logs else RemovalPolicy.DESTROY)
+    if environment.retain_logs:
+        group.apply_removal_policy(RemovalPolicy.RETAIN)
     return group
 
 
 def _role(
     scope: Construct, arns: ImageArns, environment: BuildEnvironment, reads: Reads, group: logs.CfnLogGroup
-) -> iam.Role:
+) -> iam.CfnRole:
     bucket = environment.log_bucket
     key = bucket.encryption_key if bucket else None
     permissions = BuildPermissions(
@@ -141,12 +144,12 @@ def _role(
         log_key_arn=key.key_arn if key else None,
         inventory=reads.inventory,
     )
-    role = iam.Role(
+    role = iam.CfnRole(
         scope,
         "Role",
-        assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
         description=f"What a build of {arns.name} may do",
-        inline_policies={"Build": iam.PolicyDocument.from_json(permissions.document())},
+        assume_role_policy_document=TRUST,
+        policies=[iam.CfnRole.PolicyProperty(policy_name="Build", policy_document=permissions.document())],
     )
     Validations.of(role).acknowledge(
         *(
@@ -172,20 +175,25 @@ def plain_arn(arn: Any) -> str:
             return str(arn)
 
 
-def _security_groups(scope: Construct, name: str, environment: BuildEnvironment) -> list[ec2.ISecurityGroup]:
+def _security_group(scope: Construct, name: str, environment: BuildEnvironment) -> ec2.CfnSecurityGroup | None:
     if environment.vpc is None or environment.security_groups:
-        return list(environment.security_groups)
-    group = ec2.SecurityGroup(
+        return None
+    shape = ec2.CfnSecurityGroup
+    everywhere, why = "0.0.0.0/0", "AWS and package repositories"
+    if environment.all_outbound:
+        egress = [shape.EgressProperty(cidr_ip=everywhere, ip_protocol="-1", description="Everything")]
+    else:
+        egress = [
+            shape.EgressProperty(cidr_ip=everywhere, ip_protocol="tcp", from_port=port, to_port=port, description=why)
+            for port in _OPEN_PORTS
+        ]
+    return shape(
         scope,
         "SecurityGroup",
-        vpc=environment.vpc,
-        description=f"Builds of {name}: nothing in",
-        allow_all_outbound=environment.all_outbound,
+        vpc_id=environment.vpc.vpc_id,
+        group_description=f"Builds of {name}: nothing in",
+        security_group_egress=egress,
     )
-    if not environment.all_outbound:
-        for port in _OPEN_PORTS:
-            group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(port), "AWS and package repositories")
-    return [group]
 
 
 def _let_service_use_key(topic: sns.ITopic, arns: ImageArns) -> None:

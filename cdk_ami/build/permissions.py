@@ -38,6 +38,13 @@ WILDCARD_REASON: Final = (
 )
 """Why a build role holds wildcards; stated beside the role to whoever checks the template."""
 
+TRUST: Final[dict[str, Any]] = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}],
+}
+"""Who takes the build role: instances.  EC2 sends no source account to compare.
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-roles-for-amazon-ec2.html"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildPermissions:
@@ -122,6 +129,10 @@ def _allow(sid: str, actions: Sequence[str], resources: Sequence[str]) -> dict[s
     return {
         "Sid": sid,
         "Effect": "Allow",
-        "Action": list(actions),
-        "Resource": resources[0] if len(resources) == 1 else list(resources),
+        "Action": _one_or_all(actions),
+        "Resource": _one_or_all(resources),
     }
+
+
+def _one_or_all(values: Sequence[str]) -> str | list[str]:
+    return values[0] if len(values) == 1 else list(values)

@@ -98,7 +98,8 @@ def render_build(
         tags=dict(image_tags),
     )
     build.apply_removal_policy(RemovalPolicy.RETAIN)
-    build.node.add_dependency(*needs)
+    if needs:
+        build.node.add_dependency(*needs)
     return build
 
 

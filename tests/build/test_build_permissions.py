@@ -38,7 +38,7 @@ AGENT = [
 
 
 def build_role(template: dict[str, Any]) -> dict[str, Any]:
-    properties: dict[str, Any] = resources_of(template, "AWS::IAM::Role")["WebRole1D1172F5"]["Properties"]
+    properties: dict[str, Any] = resources_of(template, "AWS::IAM::Role")["WebRole8DB59236"]["Properties"]
     return properties
 
 
@@ -156,7 +156,7 @@ def test_grants_to_the_image_are_grants_to_its_build() -> None:
     bucket.grant_read(make_image(stack))
 
     (policy,) = resources_of(template_of(stack), "AWS::IAM::Policy").values()
-    assert policy["Properties"]["Roles"] == [{"Ref": "WebRole1D1172F5"}]
+    assert policy["Properties"]["Roles"] == [{"Ref": "WebRole8DB59236"}]
 
 
 @pytest.mark.parametrize(
