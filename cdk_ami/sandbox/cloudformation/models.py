@@ -26,8 +26,11 @@ from cdk_ami.sandbox.cloudformation.scope import read_parameters
 from cdk_ami.sandbox.cloudformation.state import ChangeSet, Clock, Definition, Stack
 from cdk_ami.sandbox.cloudformation.template import MAX_BODY_BYTES, Template, parse
 
-ANSWER_WITHIN_SECONDS: Final = 3.0
-"""How long an operation may run before the call that began it answers: tools look again only after five seconds."""
+ANSWER_WITHIN_SECONDS: Final = 8.0
+"""How long an operation may run before the call that began it answers.
+
+The CDK command line looks again only after five seconds, so that an operation which outlasts the call costs up to five
+seconds more.  Clients wait a minute for an answer; progress is shown from then on."""
 
 NO_CHANGES: Final = (
     "The submitted information didn't contain changes. Submit different information to create a change set."

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.sandbox import MakeClient
 from tests.support.stacks import CAPABILITIES, Stacks, parameter, resource, trust
 
 NO_CHANGES = "The submitted information didn't contain changes. Submit different information to create a change set."
@@ -28,7 +27,7 @@ def make(stacks: Stacks, stack: str, resources: dict[str, Any], kind: str = "CRE
     return dict(stacks.client.describe_change_set(ChangeSetName=answer["Id"], StackName=answer["StackId"]))
 
 
-def test_a_change_set_makes_a_stack_with_outputs_and_exports(stacks: Stacks, aws: MakeClient) -> None:
+def test_a_change_set_makes_a_stack_with_outputs_and_exports(stacks: Stacks) -> None:
     sections = {"Outputs": {"Name": {"Value": {"Ref": "One"}, "Export": {"Name": "exported"}}}}
 
     planned = make(stacks, "fresh", {"One": parameter("/one")}, sections=sections)

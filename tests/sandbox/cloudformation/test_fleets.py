@@ -14,7 +14,12 @@ from tests.support.stacks import Stacks, resource, trust
 AMI_TYPE = "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"
 AL2023 = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 AL2 = "/aws/service/ami-amazon-linux-latest/amzn2-ami-hvm-x86_64-gp2"
-REFRESH = {"AutoScalingInstanceRefresh": {"Strategy": "Rolling", "Preferences": {"MinHealthyPercentage": 100, "MaxHealthyPercentage": 200, "InstanceWarmup": 0}}}
+REFRESH = {
+    "AutoScalingInstanceRefresh": {
+        "Strategy": "Rolling",
+        "Preferences": {"MinHealthyPercentage": 100, "MaxHealthyPercentage": 200, "InstanceWarmup": 0},
+    }
+}
 
 
 def network(zones: int = 3) -> dict[str, Any]:
@@ -183,7 +188,10 @@ def test_a_fleet_and_its_network_are_removed_whole(stacks: Stacks, aws: MakeClie
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"UpdatePolicy": {"AutoScalingRollingUpdate": {"MinInstancesInService": 1}}}, "UpdatePolicy/AutoScalingRolling"),
+        (
+            {"UpdatePolicy": {"AutoScalingRollingUpdate": {"MinInstancesInService": 1}}},
+            "UpdatePolicy/AutoScalingRolling",
+        ),
         ({"UpdatePolicy": {"AutoScalingInstanceRefresh": {}}}, "required key [Strategy] not found"),
         ({"CreationPolicy": {"ResourceSignal": {"Count": 1}}}, "does not support creation policies"),
     ],
@@ -248,7 +256,13 @@ def test_rules_of_security_groups_come_and_go(stacks: Stacks, aws: MakeClient) -
             ),
             "Out": resource(
                 "EC2::SecurityGroupEgress",
-                {"GroupId": {"Ref": "Group"}, "IpProtocol": "tcp", "FromPort": 25, "ToPort": 25, "CidrIp": "10.0.0.1/32"},
+                {
+                    "GroupId": {"Ref": "Group"},
+                    "IpProtocol": "tcp",
+                    "FromPort": 25,
+                    "ToPort": 25,
+                    "CidrIp": "10.0.0.1/32",
+                },
             ),
         }
 

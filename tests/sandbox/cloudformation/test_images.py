@@ -20,7 +20,9 @@ def document(command: str) -> str:
     return json.dumps({"schemaVersion": 1.0, "phases": [{"name": "build", "steps": [step]}]})
 
 
-def pipeline(command: str = "echo one", parent: str = AL2023, regions: tuple[str, ...] = ("us-east-1",)) -> dict[str, Any]:
+def pipeline(
+    command: str = "echo one", parent: str = AL2023, regions: tuple[str, ...] = ("us-east-1",)
+) -> dict[str, Any]:
     distributions = [
         {
             "Region": region,
@@ -213,10 +215,27 @@ def test_keys_in_the_api_s_case_are_refused(stacks: Stacks) -> None:
 def test_a_lifecycle_policy_and_a_workflow_are_made_and_removed(stacks: Stacks, aws: MakeClient) -> None:
     steps = [
         {"name": "Launch", "action": "LaunchInstance", "onFailure": "Abort", "inputs": {"waitFor": "ssmAgent"}},
-        {"name": "Image", "action": "CreateImage", "onFailure": "Abort", "inputs": {"instanceId.$": "$.stepOutputs.Launch.instanceId"}},
-        {"name": "End", "action": "TerminateInstance", "onFailure": "Continue", "inputs": {"instanceId.$": "$.stepOutputs.Launch.instanceId"}},
+        {
+            "name": "Image",
+            "action": "CreateImage",
+            "onFailure": "Abort",
+            "inputs": {"instanceId.$": "$.stepOutputs.Launch.instanceId"},
+        },
+        {
+            "name": "End",
+            "action": "TerminateInstance",
+            "onFailure": "Continue",
+            "inputs": {"instanceId.$": "$.stepOutputs.Launch.instanceId"},
+        },
     ]
-    data = json.dumps({"name": "build", "schemaVersion": 1.0, "steps": steps, "outputs": [{"name": "ImageId", "value": "$.stepOutputs.Image.imageId"}]})
+    data = json.dumps(
+        {
+            "name": "build",
+            "schemaVersion": 1.0,
+            "steps": steps,
+            "outputs": [{"name": "ImageId", "value": "$.stepOutputs.Image.imageId"}],
+        }
+    )
     resources = {
         "Role": resource("IAM::Role", {"AssumeRolePolicyDocument": trust("imagebuilder.amazonaws.com")}),
         "Policy": resource(

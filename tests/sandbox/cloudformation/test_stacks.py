@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -77,7 +78,7 @@ def test_events_come_newest_first_each_with_its_own_millisecond(stacks: Stacks) 
     times = [event["Timestamp"] for page in pages for event in page["StackEvents"]]
 
     assert len(times) == 122
-    assert all(newer - older >= timedelta(milliseconds=1) for newer, older in zip(times, times[1:], strict=False))
+    assert all(newer - older >= timedelta(milliseconds=1) for newer, older in pairwise(times))
 
 
 def test_conditions_leave_resources_and_properties_out(stacks: Stacks, aws: MakeClient) -> None:

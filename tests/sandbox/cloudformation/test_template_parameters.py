@@ -23,7 +23,7 @@ def given(**values: str) -> list[dict[str, str]]:
 
 
 def test_defaults_lists_and_stored_values_are_resolved() -> None:
-    declared = {
+    declared: dict[str, dict[str, Any]] = {
         "Plain": {"Type": "String", "Default": True},
         "List": {"Type": "CommaDelimitedList", "Default": "a, b"},
         "Ami": {"Type": AMI_TYPE, "Default": "/ami"},
