@@ -62,7 +62,6 @@ def test_the_model_is_split_into_what_the_sandbox_has_and_what_it_refuses() -> N
 
 
 @pytest.mark.parametrize("name", EVERY)
-@pytest.mark.usefixtures("sandbox")
 def test_no_operation_answers_an_empty_request_with_a_fault(unchecked: Any, name: str) -> None:
     method = botocore.xform_name(name)
 
