@@ -46,7 +46,7 @@ def _client(service: str, region: str, account: str) -> Any:
         service,
         region_name=region,
         endpoint_url=_ENDPOINT[0],
-        config=Config(retries={"max_attempts": 0}, max_pool_connections=32, read_timeout=300),
+        config=Config(proxies={}, retries={"max_attempts": 0}, max_pool_connections=32, read_timeout=300),
     )
 
     def act_as(request: AWSRequest, **_: object) -> None:

@@ -9,8 +9,9 @@ def variables(endpoint: str, *, region: str = "us-east-1") -> dict[str, str]:
     """Return the variables that make the CDK command line, boto3 and the AWS command line use ``endpoint``.
 
     Keys are dummies, the metadata address is off, and configuration files are pointed at nothing, so that no real
-    account can be reached by mistake.
+    account can be reached by mistake.  Proxies, which some networks set for every program, are passed by.
     """
+    direct = ",".join(filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1,localhost")))
     return {
         "AWS_ACCESS_KEY_ID": "sandbox",
         "AWS_SECRET_ACCESS_KEY": "sandbox",
@@ -22,6 +23,8 @@ def variables(endpoint: str, *, region: str = "us-east-1") -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_PAGER": "",
+        "NO_PROXY": direct,
+        "no_proxy": direct,
         "CDK_DEFAULT_ACCOUNT": "123456789012",
         "CDK_DEFAULT_REGION": region,
         "CDK_DISABLE_VERSION_CHECK": "1",

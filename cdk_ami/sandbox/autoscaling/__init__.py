@@ -12,7 +12,7 @@ from cdk_ami.sandbox.autoscaling import answers, backend, group, launching, refr
 def install() -> None:
     """Put the methods into the emulator's classes."""
     group.ORIGINAL.update(emulator.graft(FakeAutoScalingGroup, group.GroupMethods))
-    backend.ORIGINAL.update(emulator.graft(AutoScalingBackend, backend.BackendMethods))
+    backend.ORIGINAL.update(emulator.graft(AutoScalingBackend, backend.BackendMethods, new=backend.NEW))
     answers.ORIGINAL.update(emulator.graft(AutoScalingResponse, answers.GroupAnswers, new=answers.NEW))
     emulator.graft(AutoScalingResponse, refresh_answers.RefreshAnswers, new=refresh_answers.NEW)
     emulator.replace_property(FakeAutoScalingGroup, "suspended_processes", group.suspended)

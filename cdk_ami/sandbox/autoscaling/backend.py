@@ -9,6 +9,9 @@ from cdk_ami.sandbox.autoscaling import launching
 from cdk_ami.sandbox.autoscaling.launching import refuse
 from cdk_ami.sandbox.serial import LOCK
 
+NEW: Final = frozenset({"sandbox_notify_stopped"})
+"""Methods that the emulator's class must not have yet."""
+
 ORIGINAL: Final[dict[str, Callable[..., Any]]] = {}
 """The emulator's own methods, by name."""
 
@@ -59,6 +62,17 @@ class BackendMethods:
                 missing = group.desired_capacity - len(group.active_instances())
                 launching.fill(group, max(0, missing))
                 self.update_attached_elbs(group.name)
+
+    def sandbox_notify_stopped(self, instance_ids: list[str]) -> None:
+        """Replace instances that somebody stopped: they fail their health check.  Standby and suspension keep them."""
+        for group in list(self.autoscaling_groups.values()):
+            suspended = {process["ProcessName"] for process in group.suspended_processes}
+            if suspended & {"HealthCheck", "ReplaceUnhealthy", "Terminate"}:
+                continue
+            for state in list(group.active_instances()):
+                if state.instance.id in instance_ids:
+                    launching.terminate(group, state)
+                    launching.fill(group, 1)
 
     def resume_processes(self, group_name: str, scaling_processes: list[str]) -> None:
         """Let processes of a group go on, and launch what was missed."""

@@ -22,6 +22,6 @@ def install() -> None:
     emulator.graft(LaunchTemplate, templates.TemplateMethods)
     emulator.graft(LaunchTemplates, templates.TemplateAnswers, new=templates.NEW_ANSWERS)
     emulator.graft(InstanceBackend, launch.LaunchOperations, new=launch.NEW)
-    emulator.graft(InstanceResponse, launch.LaunchAnswers)
+    launch.ORIGINAL.update(emulator.graft(InstanceResponse, launch.LaunchAnswers))
     emulator.graft(EBSBackend, storage.StorageOperations)
     emulator.graft(ElasticBlockStore, storage.StorageAnswers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -22,6 +23,9 @@ from cdk_ami.sandbox.ec2.templates import find_template
 from cdk_ami.sandbox.ec2.visibility import find_image
 from cdk_ami.sandbox.ec2.volumes import attach_volumes, merge_mappings, plan_volumes
 from cdk_ami.sandbox.serial import LOCK
+
+ORIGINAL: Final[dict[str, Callable[..., Any]]] = {}
+"""The emulator's own methods, by name."""
 
 NEW: Final = frozenset({"sandbox_launch", "sandbox_check_launch"})
 """Methods that the emulator's class must not have yet."""
@@ -62,6 +66,9 @@ class LaunchAnswers:
 
     ec2_backend: Any
     params: dict[str, Any]
+    current_account: str
+    region: str
+    _get_param: Any
     error_on_dryrun: Any
 
     def run_instances(self) -> ActionResult:
@@ -71,6 +78,15 @@ class LaunchAnswers:
             self.ec2_backend.sandbox_check_launch(request)
         self.error_on_dryrun()
         return ActionResult(self.ec2_backend.sandbox_launch(request))
+
+    def stop_instances(self) -> ActionResult:
+        """Answer StopInstances; the groups of the instances hear of it."""
+        from moto.autoscaling.models import autoscaling_backends  # noqa: PLC0415 - it imports EC2 itself
+
+        answer: ActionResult = ORIGINAL["stop_instances"](self)
+        groups = autoscaling_backends[self.current_account][self.region]
+        groups.sandbox_notify_stopped(self._get_param("InstanceIds", []))
+        return answer
 
 
 def merge_request(backend: Any, request: dict[str, Any]) -> tuple[dict[str, Any], Any]:

@@ -90,6 +90,21 @@ def test_an_unhealthy_instance_is_replaced(aws: Any, make_group: Any) -> None:
     assert sick not in [instance["InstanceId"] for instance in group_of(aws)["Instances"]]
 
 
+def test_a_stopped_instance_is_replaced_unless_it_stands_by(aws: Any, make_group: Any) -> None:
+    make_group()
+    stopped, standing_by = (instance["InstanceId"] for instance in group_of(aws)["Instances"][:2])
+    aws("autoscaling").enter_standby(
+        AutoScalingGroupName="web", InstanceIds=[standing_by], ShouldDecrementDesiredCapacity=True
+    )
+
+    aws("ec2").stop_instances(InstanceIds=[stopped, standing_by])
+
+    instances = {instance["InstanceId"]: instance["LifecycleState"] for instance in group_of(aws)["Instances"]}
+    assert stopped not in instances
+    assert instances[standing_by] == "Standby"
+    assert list(instances.values()).count("InService") == 2
+
+
 def test_a_group_leaves_the_subnets_it_is_taken_out_of(aws: Any, make_group: Any) -> None:
     make_group()
     kept = group_of(aws)["VPCZoneIdentifier"].split(",")[:2]

@@ -15,7 +15,10 @@ COMMAND = [sys.executable, "-c", "from cdk_ami.cli.sandbox import sandbox; sandb
 ROOT = Path(__file__).resolve().parents[3]
 # Whatever the tests themselves are pointed at must not leak into the command.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {
-    "PYTHONPATH": str(ROOT)
+    "PYTHONPATH": str(ROOT),
+    # A network's proxy, which must be passed by: nothing listens there.
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "http_proxy": "http://127.0.0.1:9",
 }
 
 
