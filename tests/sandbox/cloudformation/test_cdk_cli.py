@@ -109,22 +109,17 @@ def template(value: str, **more: Any) -> dict[str, Any]:
     return {"Resources": {"One": parameter("/one", value), **more}, **sections}
 
 
-def test_bootstrap_deploy_redeploy_update_fail_and_destroy(cdk: Cdk, aws: MakeClient, tmp_path: Path) -> None:
+def test_bootstrap_deploy_redeploy_fail_and_destroy(cdk: Cdk, aws: MakeClient, tmp_path: Path) -> None:
     both = [f"aws://{ACCOUNT}/us-east-1", f"aws://{ACCOUNT}/eu-west-1"]
     deploy = ["deploy", "--all", "--require-approval", "never", "--app"]
     regions = {("here", "us-east-1"): template("a"), ("there", "eu-west-1"): template("a")}
 
     cdk("bootstrap", *both)
-    again = cdk("bootstrap", *both)
     first = cdk(*deploy, assembly(tmp_path, regions))
     second = cdk(*deploy, assembly(tmp_path, regions))
-    third = cdk(*deploy, assembly(tmp_path, {**regions, ("here", "us-east-1"): template("b")}))
 
-    assert again.count("(no changes)") == 2
     assert "here.Name = /one" in first
     assert second.count("(no changes)") == 2
-    assert third.count("(no changes)") == 1
-    assert aws("ssm").get_parameter(Name="/one")["Parameter"]["Value"] == "b"
 
     bad = resource("KMS::Alias", {"AliasName": "alias/none", "TargetKeyId": "00000000-0000-0000-0000-000000000000"})
     failing = {("here", "us-east-1"): template("c", Bad={**bad, "DependsOn": "One"})}
@@ -133,7 +128,7 @@ def test_bootstrap_deploy_redeploy_update_fail_and_destroy(cdk: Cdk, aws: MakeCl
     assert "NotFoundException" in failed
     here = aws("cloudformation").describe_stacks(StackName="here")["Stacks"][0]
     assert here["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
-    assert aws("ssm").get_parameter(Name="/one")["Parameter"]["Value"] == "b"
+    assert aws("ssm").get_parameter(Name="/one")["Parameter"]["Value"] == "a"
 
     cdk("destroy", "--all", "--force", "--app", assembly(tmp_path, regions))
 
