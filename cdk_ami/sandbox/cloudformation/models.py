@@ -13,6 +13,7 @@ from moto.core.base_backend import BackendDict, BaseBackend
 
 from cdk_ami.sandbox import clients
 from cdk_ami.sandbox.cloudformation import parameters, plan
+from cdk_ami.sandbox.cloudformation.capabilities import required_capabilities
 from cdk_ami.sandbox.cloudformation.engine import Engine
 from cdk_ami.sandbox.cloudformation.errors import (
     AlreadyExistsError,
@@ -39,17 +40,6 @@ NO_CHANGES: Final = (
 
 STACK_NAME: Final = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html"""
-
-NAMED_IAM: Final = {
-    "AWS::IAM::InstanceProfile": "InstanceProfileName",
-    "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
-    "AWS::IAM::Role": "RoleName",
-}
-"""IAM types with the property that names them, which asks for ``CAPABILITY_NAMED_IAM``."""
-
-IAM_TYPES: Final = frozenset({*NAMED_IAM, "AWS::IAM::Policy", "AWS::IAM::RolePolicy"})
-"""Types that ask for ``CAPABILITY_IAM``.
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/control-access-with-iam.html"""
 
 REFUSED_OPTIONS: Final = {
     "ResourceTypes": "restricting resource types",
@@ -432,14 +422,6 @@ class CloudFormationBackend(BaseBackend):  # type: ignore[misc]  # the emulator 
 
         Thread(target=run, name=f"stack {stack.name}", daemon=True).start()
         stack.idle.wait(ANSWER_WITHIN_SECONDS)
-
-
-def required_capabilities(template: Template) -> str | None:
-    """Return the capability that a template asks for, None when it makes no IAM resources."""
-    types = [resource for resource in template.resources.values() if resource.type in IAM_TYPES]
-    if any(NAMED_IAM.get(resource.type, "") in resource.properties for resource in types):
-        return "CAPABILITY_NAMED_IAM"
-    return "CAPABILITY_IAM" if types else None
 
 
 def _anything(stack: Stack, definition: Definition, made: plan.Plan) -> bool:

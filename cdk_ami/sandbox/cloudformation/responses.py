@@ -10,13 +10,10 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
 from cdk_ami.sandbox.cloudformation import answers
+from cdk_ami.sandbox.cloudformation.capabilities import required_capabilities
 from cdk_ami.sandbox.cloudformation.errors import CloudFormationError
 from cdk_ami.sandbox.cloudformation.intrinsics import as_text
-from cdk_ami.sandbox.cloudformation.models import (
-    CloudFormationBackend,
-    cloudformation_backends,
-    required_capabilities,
-)
+from cdk_ami.sandbox.cloudformation.models import CloudFormationBackend, cloudformation_backends
 from cdk_ami.sandbox.cloudformation.state import Record, Stack
 
 PAGE: Final = 100
