@@ -12,6 +12,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from cdk_ami.checks import fleet as rules
+from cdk_ami.checks.rule import is_token
 from cdk_ami.errors import Faults
 from cdk_ami.fleet.launch_template import Launch, render_launch
 from cdk_ami.fleet.placement import place
@@ -46,7 +47,7 @@ class ZonalInstances(Construct):
         vpc: Network.
         zones: Availability Zones by name, such as ``us-east-1a``, at least one.  Each has a subnet among those
             selected.
-        instances_per_zone: Instances in each zone, at least 1.  Default: 1.
+        instances_per_zone: Instances in each zone, at least 1 and no token.  Default: 1.
         subnets: Which subnets to choose from; the first of each zone is used.  Default: the CDK's, private subnets
             where the VPC has some, then isolated ones, then public ones.
         instance_type: Type of the instances, checked against the image's architecture.  Default: ``t3.micro`` or
@@ -117,6 +118,13 @@ class ZonalInstances(Construct):
         launch.find_faults(faults, scope=scope)
         find_zone_faults(zones, region=Stack.of(scope).region, faults=faults)
         faults.check("instances_per_zone", rules.instances_per_zone(instances_per_zone))
+        if is_token(instances_per_zone):
+            faults.add(
+                "instances_per_zone",
+                "is known only to the deployment, and each instance is a resource of its own",
+                got="a token",
+                fix="write the number out, or use an ImageFleet, whose sizes may be tokens",
+            )
         faults.raise_if_any()
         placed = place(vpc, subnets, zones, faults=faults)
         faults.raise_if_any()
