@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
@@ -125,25 +124,30 @@ class GoldenImage(NamedImage):
         stack = Stack.of(scope)
         image_name, ami_tags = normalized(name), dict(tags or {})
         arns = ImageArns(partition=stack.partition, region=stack.region, account=stack.account, name=image_name)
+        identity, wrong_tags = {IMAGE_TAG: image_name}, names.tags(ami_tags)
         goes_to = distribution or Distribution.to_regions(arns.region)
+        own_distribution = isinstance(goes_to, Distribution)
+        if isinstance(goes_to, Distribution):
+            # A wrong tag is told once, not in each target.
+            goes_to = goes_to if wrong_tags else goes_to.tagged({**identity, **ami_tags})
         steps = _steps(components, tests, source.platform if run_tests else None)
 
         faults = Faults(scope, construct_id)
         find_faults_of_name(faults, name)
         taken = _NAMES.setdefault(stack, set())
         faults.check("name", builds.image_name_once(image_name, sorted(taken)))
-        faults.check("components", component_rules.components_count(len(steps)))
-        for index, test in enumerate(tests or ()):
-            # What lives elsewhere is not known well enough.
-            if isinstance(test, Component) and test.document is not None:
-                faults.check(f"tests[{index}]", builds.component_tests(test.name, has_tests=test.has_tests))
+        source.find_faults(faults, account=arns.account, region=arns.region)
+        if source.parameter_name is not None:
+            has_role = execution_role is not None
+            faults.check("source", builds.source_parameter(source.parameter_name, has_execution_role=has_role))
+        _find_faults_of_steps(faults, steps, tests or (), stack=stack, source=source)
         check_volumes(faults, volumes, root_device=source.root_device)
         environment.find_faults(faults, prop="environment", architecture=source.architecture)
         if isinstance(goes_to, Distribution):
             goes_to.find_faults(faults, image=image_name)
         if trigger.clock is not None:
             trigger.clock.find_faults(faults, prop="trigger.schedule")
-        faults.check("tags", names.tags(ami_tags))
+        faults.check("tags", wrong_tags)
         if working_directory is not None:
             faults.check("working_directory", builds.working_directory(working_directory, source.platform))
         faults.check("scan", builds.scan_needs_tests(scan=scan, run_tests=run_tests))
@@ -157,19 +161,11 @@ class GoldenImage(NamedImage):
         self.source = source
 
         bound_source = source.bind(self)
-        if bound_source.parameter_name is not None:
-            has_role = execution_role is not None
-            faults.check("source", builds.source_parameter(bound_source.parameter_name, has_execution_role=has_role))
         bound = [one.bind(self, platform=source.platform, os_version=source.os_version) for one in steps]
-        faults.check("components", component_rules.components_once([one.identity for one in bound]))
-        faults.raise_if_any()
         if not run_tests and any(one.has_tests for one in bound):
             Annotations.of(self).add_warning_v2(
                 "cdk-ami::TestsNotRun", "components of this image hold tests, and run_tests=False runs none of them"
             )
-        identity = {IMAGE_TAG: image_name}
-        own_distribution = isinstance(goes_to, Distribution)
-
         self.recipe = render_recipe(
             self,
             name=image_name,
@@ -211,7 +207,7 @@ class GoldenImage(NamedImage):
             orders=Orders(
                 recipe_arn=self.recipe.attr_arn,
                 infrastructure_arn=self.infrastructure.attr_arn,
-                distribution_arn=self._distribution_arn(goes_to, {**identity, **ami_tags}),
+                distribution_arn=self._distribution_arn(goes_to),
                 clock=trigger.clock,
                 fingerprint=trigger.fingerprint(_destinations(goes_to)),
                 image_tags=identity,
@@ -338,13 +334,10 @@ class GoldenImage(NamedImage):
         if self.build is not None:
             self.build.node.add_dependency(need)
 
-    def _distribution_arn(
-        self, goes_to: Distribution | refs.IDistributionConfigurationRef, ami_tags: Mapping[str, str]
-    ) -> str:
+    def _distribution_arn(self, goes_to: Distribution | refs.IDistributionConfigurationRef) -> str:
         if not isinstance(goes_to, Distribution):
             return goes_to.distribution_configuration_ref.distribution_configuration_arn
-        tagged = dataclasses.replace(goes_to, tags={**ami_tags, **goes_to.tags})
-        return tagged.render(self, "Distribution", name=self.image_name).attr_arn
+        return goes_to.render(self, "Distribution", name=self.image_name).attr_arn
 
 
 def _steps(
@@ -359,6 +352,24 @@ def _steps(
     if tests is None and tested_on is not None and all(one.name != BOOT_TESTS[tested_on] for one in steps):
         steps.append(Component.aws_managed(BOOT_TESTS[tested_on]))
     return steps
+
+
+def _find_faults_of_steps(
+    faults: Faults,
+    steps: Sequence[Component],
+    tests: Sequence[Component | refs.IComponentRef],
+    *,
+    stack: Stack,
+    source: SourceImage,
+) -> None:
+    faults.check("components", component_rules.components_count(len(steps)))
+    faults.check("components", component_rules.components_once([one.identity for one in steps]))
+    for one in steps:
+        one.find_faults(faults, scope=stack, platform=source.platform, os_version=source.os_version)
+    for index, test in enumerate(tests):
+        # What lives elsewhere is not known well enough.
+        if isinstance(test, Component) and test.document is not None:
+            faults.check(f"tests[{index}]", builds.component_tests(test.name, has_tests=test.has_tests))
 
 
 def _destinations(goes_to: Distribution | refs.IDistributionConfigurationRef) -> list[tuple[str, Sequence[str]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from cdk_ami.checks import distribution as rules
@@ -70,6 +70,10 @@ class Distribution:
     def accounts(self) -> tuple[str, ...]:
         """The accounts that receive copies in any Region, each once, in the order given; never the build's own."""
         return tuple(dict.fromkeys(account for target in self.targets for account in target.accounts))
+
+    def tagged(self, tags: Mapping[str, str]) -> Distribution:
+        """Return this distribution with ``tags`` on the AMI in every target; its own tags override them."""
+        return replace(self, tags={**tags, **self.tags})
 
     def covers(self, region: str, *, account: str | None = None) -> bool:
         """Tell whether a build leaves an AMI, and with it the entry channel, in ``region``.

@@ -13,6 +13,7 @@ from cdk_ami.checks import components as rules
 from cdk_ami.checks import documents
 from cdk_ami.errors import Faults
 from cdk_ami.limits import DESCRIPTION_MAX_CHARS
+from cdk_ami.naming import pascal
 from cdk_ami.recipe.commands import commands_document
 from cdk_ami.recipe.document import Document, parse_document, read_document
 from cdk_ami.recipe.managed import is_test, platform_of
@@ -55,10 +56,7 @@ class BoundComponent:
     @property
     def identity(self) -> str:
         """Return what a recipe may name only once: the account and name of the component, without its version."""
-        owner, found, rest = self.arn.partition(":component/")
-        text = f"{owner.rpartition(':')[2]} {rest.partition('/')[0]}" if found else self.arn
-        # A comparable text, not a token: the same token is the same component.
-        return text.replace("${Token[", "token ")
+        return _identity(self.arn)
 
     def configuration(self) -> imagebuilder.CfnImageRecipe.ComponentConfigurationProperty:
         """Return the component as an entry of a recipe."""
@@ -245,14 +243,8 @@ class Component:
         Raises:
             ConfigError: When the component does not suit the platform, or another one has its name in the stack.
         """
-        prop = f"component {self.name!r}"
         faults = Faults(scope)
-        if self.platform is not None:
-            faults.check(prop, rules.component_platform(self.platform, platform))
-        elif self.document is not None:
-            sealed = documents.Sealed(self.document.data)
-            faults.check(f"{prop} ", documents.action_platforms(sealed, platform))
-        faults.check(prop, rules.supports_source(self.supported_os, os_version))
+        self.find_faults(faults, scope=scope, platform=platform, os_version=os_version)
         faults.raise_if_any()
         if self.document is None:
             return self._elsewhere()
@@ -268,6 +260,34 @@ class Component:
             has_build=self.has_build,
             has_tests=self.has_tests,
         )
+
+    def find_faults(self, faults: Faults, *, scope: Construct, platform: Platform, os_version: str = "") -> None:
+        """Record in ``faults`` why a recipe cannot use the component.
+
+        Args:
+            faults: The call's faults.
+            scope: Any construct of the recipe's stack.
+            platform: Operating system of the source image.
+            os_version: What Image Builder calls the source's operating system; empty when it is not known.
+        """
+        prop = f"component {self.name!r}"
+        if self.platform is not None:
+            faults.check(prop, rules.component_platform(self.platform, platform))
+        elif self.document is not None:
+            sealed = documents.Sealed(self.document.data)
+            faults.check(f"{prop} ", documents.action_platforms(sealed, platform))
+        faults.check(prop, rules.supports_source(self.supported_os, os_version))
+        if self.document is not None:
+            from cdk_ami.recipe.rendering import find_faults_of_name  # noqa: PLC0415 - the value object is plain data
+
+            find_faults_of_name(faults, scope, self, platform=platform, prop=prop)
+
+    @property
+    def identity(self) -> str:
+        """Return what a recipe may name only once: the owner and name of the component, without its version."""
+        if self.document is not None:
+            return f"own {pascal(self.name)}"
+        return f"aws {self.name}" if self._managed else _identity(self.arn)
 
     @property
     def content_hash(self) -> str:
@@ -339,6 +359,13 @@ class Component:
             supported_os=tuple(supported_os or ()),
             path=path,
         )
+
+
+def _identity(arn: str) -> str:
+    owner, found, rest = arn.partition(":component/")
+    text = f"{owner.rpartition(':')[2]} {rest.partition('/')[0]}" if found else arn
+    # A comparable text, not a token: the same token is the same component.
+    return text.replace("${Token[", "token ")
 
 
 def _check_values(faults: Faults, parameters: Mapping[str, Values] | None) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, cast
 from aws_cdk import Annotations, Stack, Token
 from aws_cdk import aws_imagebuilder as imagebuilder
 
-from cdk_ami.errors import Faults
 from cdk_ami.limits import INLINE_DOCUMENT_MAX_CHARS
 from cdk_ami.naming import pascal, scoped_name
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_s3_assets as s3_assets
     from constructs import Construct
 
+    from cdk_ami.errors import Faults
     from cdk_ami.recipe.component import Component
     from cdk_ami.source.platform import Platform
 
@@ -39,18 +39,12 @@ class RenderedComponent:
 
 
 def render_component(scope: Construct, component: Component, *, platform: Platform) -> RenderedComponent:
-    """Return the resource of ``component`` in the stack of ``scope``, made now unless it is there.
-
-    Raises:
-        ConfigError: When another component has its name in the stack.
-    """
+    """Return the resource of ``component``, checked before, in the stack of ``scope``, made now unless it is there."""
     stack = Stack.of(scope)
-    resource_id = f"Component{pascal(component.name)}"
+    resource_id = _resource_id(component)
     there = stack.node.try_find_child(resource_id)
     if there is not None:
-        # The id belongs to this function: nothing else makes children of a stack with this prefix and type.
         resource = cast("imagebuilder.CfnComponent", there)
-        _refuse_another(scope, component, resource, platform)
         asset = stack.node.try_find_child(f"{resource_id}Document")
         return RenderedComponent(resource=resource, assets=() if asset is None else (cast("s3_assets.Asset", asset),))
     for warning in component.document.warnings if component.document else ():
@@ -86,18 +80,28 @@ def _asset(stack: Stack, asset_id: str, component: Component) -> s3_assets.Asset
     return s3_assets.Asset(stack, asset_id, path=str(component.path))
 
 
-def _refuse_another(
-    scope: Construct, component: Component, there: imagebuilder.CfnComponent, platform: Platform
+def find_faults_of_name(
+    faults: Faults, scope: Construct, component: Component, *, platform: Platform, prop: str
 ) -> None:
-    if there.description == component.description and there.platform == platform.value:
+    """Record in ``faults`` that another component has the name of ``component`` in the stack of ``scope``."""
+    stack = scope if isinstance(scope, Stack) else Stack.of(scope)
+    there = stack.node.try_find_child(_resource_id(component))
+    if there is None:
         return
-    faults = Faults(scope)
-    problem = (
-        f"is made for {there.platform} elsewhere in the stack"
-        if there.description == component.description
-        else "has another content elsewhere in the stack"
-    )
+    # The id belongs to this module: nothing else makes children of a stack with this prefix and type.
+    resource = cast("imagebuilder.CfnComponent", there)
+    same_content = resource.description == component.description
+    if same_content and resource.platform == platform.value:
+        return
     faults.add(
-        f"component {component.name!r}", problem, got=str(component.path or component.name), fix="rename one of them"
+        prop,
+        f"is made for {resource.platform} elsewhere in the stack"
+        if same_content
+        else "has another content elsewhere in the stack",
+        got=str(component.path or component.name),
+        fix="rename one of them",
     )
-    faults.raise_if_any()
+
+
+def _resource_id(component: Component) -> str:
+    return f"Component{pascal(component.name)}"

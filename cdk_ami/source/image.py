@@ -12,7 +12,7 @@ from cdk_ami.checks.names import parameter_name
 from cdk_ami.checks.volumes import device_name
 from cdk_ami.errors import Faults
 from cdk_ami.source.catalog import BY_PARAMETER, CATALOG_DATE, MANAGED_IMAGES, PublicImage, find
-from cdk_ami.source.parent import Fixed, Lookup, Managed, Parent, parent_image
+from cdk_ami.source.parent import Fixed, Lookup, Managed, Parent, find_faults_of_stack, parent_image
 from cdk_ami.source.platform import Architecture, Platform
 
 if TYPE_CHECKING:
@@ -381,6 +381,15 @@ class SourceImage:
             owner="aws-marketplace",
         )
 
+    @property
+    def parameter_name(self) -> str | None:
+        """The SSM parameter that a build reads, None without one."""
+        return self._parent.parameter if isinstance(self._parent, Fixed) else None
+
+    def find_faults(self, faults: Faults, *, account: str, region: str) -> None:
+        """Record in ``faults`` why a stack of this account and Region cannot use the image; most always can."""
+        find_faults_of_stack(self._parent, faults, account=account, region=region)
+
     def bind(self, scope: Construct) -> BoundSource:
         """Return what a recipe in ``scope`` needs, and attach the warnings about this image to ``scope``.
 
@@ -390,7 +399,7 @@ class SourceImage:
         self._warn(scope)
         return BoundSource(
             parent_image=parent_image(self._parent, scope),
-            parameter_name=self._parent.parameter if isinstance(self._parent, Fixed) else None,
+            parameter_name=self.parameter_name,
             root_device=self.root_device,
         )
 

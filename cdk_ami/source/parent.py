@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cdk_ami.checks.rule import is_token
 from cdk_ami.errors import Faults
 from cdk_ami.source.platform import Architecture
 
@@ -56,6 +57,20 @@ class Lookup:
 Parent = Fixed | Managed | Lookup
 
 
+def find_faults_of_stack(parent: Parent, faults: Faults, *, account: str, region: str) -> None:
+    """Record in ``faults`` why a stack of this account and Region cannot use ``parent``."""
+    if not isinstance(parent, Lookup):
+        return
+    for prop, value in (("account", account), ("region", region)):
+        if is_token(value):
+            faults.add(
+                "source",
+                f"is looked up, but the stack names no {prop}",
+                got=parent.name,
+                fix=f"give the stack env=Environment({prop}=...), or start from an SSM parameter",
+            )
+
+
 def parent_image(parent: Parent, scope: Construct) -> str:
     """Return the ``ParentImage`` of a recipe in ``scope``.
 
@@ -74,18 +89,10 @@ def parent_image(parent: Parent, scope: Construct) -> str:
 
 
 def _look_up(scope: Construct, wanted: Lookup) -> str:
-    from aws_cdk import ContextProvider, Stack, Token  # noqa: PLC0415 - as above
+    from aws_cdk import ContextProvider, Stack  # noqa: PLC0415 - as above
 
-    stack = Stack.of(scope)
-    faults = Faults(scope)
-    for prop, value in (("account", stack.account), ("region", stack.region)):
-        if Token.is_unresolved(value):
-            faults.add(
-                "source",
-                f"is looked up, but the stack names no {prop}",
-                got=wanted.name,
-                fix=f"give the stack env=Environment({prop}=...), or start from an SSM parameter",
-            )
+    stack, faults = Stack.of(scope), Faults(scope)
+    find_faults_of_stack(wanted, faults, account=stack.account, region=stack.region)
     faults.raise_if_any()
     found = ContextProvider.get_value(
         scope,
