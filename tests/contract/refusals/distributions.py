@@ -1,0 +1,250 @@
+"""Bad inputs to distributions, their targets, permissions and channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import aws_cdk as cdk
+
+from cdk_ami import Distribution, ImageChannel, LaunchPermission, LaunchTemplateUpdate, Target, Tracking
+from tests.contract.refusals.row import Row, image
+
+Call = Callable[[cdk.Stack], object]
+ACCOUNT: Final = "210987654321"
+DATE: Final = "{{ imagebuilder:buildDate }}"
+TEMPLATE: Final = "lt-0123456789abcdef0"
+
+
+def sent(distribution: Distribution) -> Call:
+    """Return the call that makes an image with this distribution."""
+    return lambda stack: image(stack, distribution=distribution)
+
+
+def to(**options: Any) -> Call:
+    """Return the call that makes an image with one target, in the stack's Region."""
+    return sent(Distribution(targets=[Target(region="us-east-1", **options)]))
+
+
+def shared(**options: Any) -> Call:
+    """Return the call that makes an image with one launch permission."""
+    return to(launch_permission=LaunchPermission(**options))
+
+
+def updating(*template_ids: str, account: str | None = None) -> Call:
+    """Return the call that makes an image which updates these launch templates."""
+    return to(
+        launch_templates=[
+            LaunchTemplateUpdate(launch_template_id=one, set_default_version=False, account=account)
+            for one in template_ids
+        ]
+    )
+
+
+ROWS: Final = (
+    Row(
+        "a distribution goes nowhere",
+        sent(Distribution(targets=[])),
+        "S/Web",
+        "distribution.targets",
+        [],
+        "Region of the build",
+        "DistributionTargets",
+    ),
+    Row(
+        "a distribution names a Region twice",
+        sent(Distribution.to_regions("us-east-1", "us-east-1")),
+        "S/Web",
+        "distribution.targets[1]",
+        "us-east-1",
+        "merge the two",
+        "RegionsOnce",
+    ),
+    Row(
+        "an AMI is to cross from one partition to another",
+        sent(Distribution.to_regions("us-east-1", "cn-north-1")),
+        "S/Web",
+        "distribution.targets",
+        ["us-east-1", "cn-north-1"],
+        "build once in each partition",
+        "OnePartition",
+    ),
+    Row(
+        "a Region is misspelt",
+        sent(Distribution.to_regions("eu-west-l")),
+        "S/Web",
+        "distribution.targets[0].region",
+        "eu-west-l",
+        "did you mean 'eu-west-",
+        "Region",
+    ),
+    Row(
+        "an AMI's name holds a slash",
+        to(ami_name=f"web/{DATE}"),
+        "S/Web",
+        "distribution.targets[0].ami_name",
+        f"web/{DATE}",
+        "letters, digits",
+        "AmiName",
+    ),
+    Row(
+        "an AMI's name is the same for every build",
+        to(ami_name="web"),
+        "S/Web",
+        "distribution.targets[0].ami_name",
+        "web",
+        DATE,
+        "AmiNameBuildDate",
+    ),
+    Row(
+        "an AMI's description is empty",
+        to(description=""),
+        "S/Web",
+        "distribution.targets[0].description",
+        "",
+        "or None",
+        "AmiDescription",
+    ),
+    Row(
+        "an account's id has eleven digits",
+        to(accounts=["12345678901"], kms_key="alias/golden"),
+        "S/Web",
+        "distribution.targets[0].accounts[0]",
+        "12345678901",
+        "twelve digits",
+        "AccountId",
+    ),
+    Row(
+        "a target names an account twice",
+        to(accounts=[ACCOUNT, ACCOUNT]),
+        "S/Web",
+        "distribution.targets[0].accounts[1]",
+        ACCOUNT,
+        "drop one",
+        "TargetAccounts",
+    ),
+    Row(
+        "a launch permission permits nobody",
+        shared(),
+        "S/Web",
+        "distribution.targets[0].launch_permission",
+        0,
+        "leave it out",
+        "LaunchPermissionEmpty",
+    ),
+    Row(
+        "an organization is given by its id",
+        shared(organizations=["o-a1b2c3d4e5"]),
+        "S/Web",
+        "distribution.targets[0].launch_permission.organizations[0]",
+        "o-a1b2c3d4e5",
+        "arn:aws:organizations::",
+        "OrganizationArn",
+    ),
+    Row(
+        "an organizational unit is given by its id",
+        shared(organizational_units=["ou-ab12-c3d4e5f6"]),
+        "S/Web",
+        "distribution.targets[0].launch_permission.organizational_units[0]",
+        "ou-ab12-c3d4e5f6",
+        ":ou/o-",
+        "OrganizationalUnitArn",
+    ),
+    Row(
+        "a key is neither ARN nor alias nor id",
+        to(kms_key="golden"),
+        "S/Web",
+        "distribution.targets[0].kms_key",
+        "golden",
+        "'alias/NAME'",
+        "KmsKey",
+    ),
+    Row(
+        "a key belongs to another Region",
+        to(kms_key="arn:aws:kms:eu-west-1:123456789012:alias/golden"),
+        "S/Web",
+        "distribution.targets[0].kms_key",
+        "arn:aws:kms:eu-west-1:123456789012:alias/golden",
+        "a key of us-east-1",
+        "KmsKeyRegion",
+    ),
+    Row(
+        "a copy for another account is encrypted with AWS's own key",
+        to(kms_key="alias/aws/ebs", accounts=[ACCOUNT]),
+        "S/Web",
+        "distribution.targets[0].kms_key",
+        "alias/aws/ebs",
+        "customer managed key",
+        "ManagedKeyShared",
+    ),
+    Row(
+        "an AMI for everybody is encrypted",
+        to(kms_key="alias/golden", launch_permission=LaunchPermission(public=True)),
+        "S/Web",
+        "distribution.targets[0].kms_key",
+        "alias/golden",
+        "drop the key",
+        "PublicEncrypted",
+    ),
+    Row(
+        "a launch template is given by its name",
+        updating("web-servers"),
+        "S/Web",
+        "distribution.targets[0].launch_templates[0].launch_template_id",
+        "web-servers",
+        TEMPLATE,
+        "LaunchTemplateId",
+    ),
+    Row(
+        "a target updates one launch template twice",
+        updating(TEMPLATE, TEMPLATE),
+        "S/Web",
+        "distribution.targets[0].launch_templates[1]",
+        TEMPLATE,
+        "drop one",
+        "LaunchTemplates",
+    ),
+    Row(
+        "a launch template belongs to an account that gets no copy",
+        updating(TEMPLATE, account=ACCOUNT),
+        "S/Web",
+        "distribution.targets[0].launch_templates[0].account",
+        ACCOUNT,
+        "add it to the accounts",
+        "TargetAccountOf",
+    ),
+    Row(
+        "a further channel is the entry channel once more",
+        to(channels=["latest"]),
+        "S/Web",
+        "distribution.targets[0].channels[0]",
+        "latest",
+        "every target writes the entry channel",
+        "ChannelsOnce",
+    ),
+    Row(
+        "a channel's name holds a slash",
+        lambda _: ImageChannel.from_name("web", "to/test"),
+        "ImageChannel",
+        "channel",
+        "to/test",
+        "letters, digits",
+        "ChannelName",
+    ),
+    Row(
+        "a pinned image names no AMI",
+        lambda _: ImageChannel.from_name("web").machine_image(tracking=Tracking.PINNED),
+        "ImageChannel(/imagebuilder/web/latest)",
+        "tracking",
+        "pinned",
+        "call pinned(",
+    ),
+    Row(
+        "an image is pinned nowhere",
+        lambda _: ImageChannel.from_name("web").pinned({}),
+        "ImageChannel(/imagebuilder/web/latest)",
+        "ami_ids",
+        {},
+        "the AMI id of each Region",
+    ),
+)
