@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cdk_ami.build.environment import BuildEnvironment as BuildEnvironment
+    from cdk_ami.build.events import BuildState as BuildState
+    from cdk_ami.build.events import Severity as Severity
     from cdk_ami.build.golden_image import GoldenImage as GoldenImage
+    from cdk_ami.build.image import NamedImage as NamedImage
     from cdk_ami.build.schedule import BuildSchedule as BuildSchedule
+    from cdk_ami.build.schedule import StartCondition as StartCondition
     from cdk_ami.build.trigger import BuildTrigger as BuildTrigger
     from cdk_ami.distribution.channel import ImageChannel as ImageChannel
     from cdk_ami.distribution.channel import Tracking as Tracking
@@ -35,6 +39,7 @@ _HOMES = {
     "Architecture": "source.platform",
     "BuildEnvironment": "build.environment",
     "BuildSchedule": "build.schedule",
+    "BuildState": "build.events",
     "BuildTrigger": "build.trigger",
     "ChannelImage": "distribution.channel_image",
     "Component": "recipe.component",
@@ -46,8 +51,11 @@ _HOMES = {
     "ImageFleet": "fleet.image_fleet",
     "LaunchPermission": "distribution.launch_permission",
     "LaunchTemplateUpdate": "distribution.target",
+    "NamedImage": "build.image",
     "Platform": "source.platform",
+    "Severity": "build.events",
     "SourceImage": "source.image",
+    "StartCondition": "build.schedule",
     "Target": "distribution.target",
     "Tracking": "distribution.channel",
     "Volume": "recipe.volume",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aws_cdk import Annotations, CfnOutput, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from cdk_ami import Architecture, ImageChannel, ImageFleet, SourceImage
@@ -41,6 +42,7 @@ class FleetStack(Stack):
         )
         self._zones = list(settings.zones)
         channel = ImageChannel.from_name(settings.image, channel=settings.channel)
+        notices = sns.Topic(self, "Notices", enforce_ssl=True)
         self.fleet = ImageFleet(
             self,
             "Fleet",
@@ -53,7 +55,9 @@ class FleetStack(Stack):
             zones=settings.zones,
             instance_type=settings.instance_type,
             desired_size=settings.size,
+            notifications=notices,
         )
+        CfnOutput(self, "NoticesTopic", value=notices.topic_arn, description="Tells of launches and terminations")
         CfnOutput(self, "Group", value=self.fleet.auto_scaling_group_name, description="The Auto Scaling group")
         CfnOutput(self, "Channel", value=channel.parameter_name, description="The channel that the fleet follows")
 

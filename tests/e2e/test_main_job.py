@@ -74,7 +74,7 @@ def test_a_second_deployment_changes_nothing(project: Project, story: dict[str, 
 
 
 def test_an_edited_component_rolls_through_all_of_it(project: Project, story: dict[str, Any]) -> None:
-    project.edit("components/apache.yaml", "description: ", "description: Edited. ")
+    project.edit("components/apache.yaml", "Hello from a golden image", "Hello again")
 
     project.deploy()
 
@@ -100,19 +100,22 @@ def test_the_first_ami_and_its_image_resource_are_still_there(project: Project, 
         assert image["state"]["status"] == "AVAILABLE"
 
 
-def test_a_deployment_that_cannot_build_leaves_everything_as_it_was(project: Project, story: dict[str, Any]) -> None:
+def test_a_deployment_that_fails_is_rolled_back_and_leaves_everything_as_it_was(
+    project: Project, story: dict[str, Any]
+) -> None:
     settings = (project.folder / "cdk-ami.toml").read_text()
     project.edit(
-        "cdk-ami.toml",
-        'region = "us-east-1"              # where',
-        'instance_types = ["t9.huge"]\nregion = "us-east-1" # where',
+        "cdk-ami.toml", '  "components/apache.yaml",', '  "components/apache.yaml",\n  "aws:no-such-component",'
     )
 
     shown = project.deploy(ok=False)
 
     (project.folder / "cdk-ami.toml").write_text(settings)
-    assert "t9" in shown
+    assert "no-such-component" in shown
+    (stack,) = project.client("cloudformation", "us-east-1").describe_stacks(StackName="web-image")["Stacks"]
+    assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert project.images() == story["second"]
+    assert project.deploy().count("(no changes)") == len(STACKS)
 
 
 def test_a_fleet_whose_channel_is_missing_fails_before_anything_starts(project: Project, story: dict[str, Any]) -> None:

@@ -1,0 +1,64 @@
+"""Logical ids that must never change: another id would make CloudFormation replace what holds state or is known by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cdk_ami.settings import Settings, load
+from tests.stacks.conftest import templates_of
+from tests.support.synth import ROOT
+
+PINNED = {
+    "web-image": {
+        "Image97B81D44": "AWS::ImageBuilder::Image",
+        "ImageDistribution6159A101": "AWS::ImageBuilder::DistributionConfiguration",
+        "ImageInfrastructureD30800AE": "AWS::ImageBuilder::InfrastructureConfiguration",
+        "ImageLogGroup8BF5654B": "AWS::Logs::LogGroup",
+        "ImagePipeline9F1FC93D": "AWS::ImageBuilder::ImagePipeline",
+        "ImageRecipeB8913708": "AWS::ImageBuilder::ImageRecipe",
+        "ComponentApache": "AWS::ImageBuilder::Component",
+        "ComponentCloudwatchAgent": "AWS::ImageBuilder::Component",
+        "NetworkVpc7FB7348F": "AWS::EC2::VPC",
+    },
+    "web-fleet-us-east-1": {
+        "Fleet30813DF3": "AWS::AutoScaling::AutoScalingGroup",
+        "FleetLaunchTemplateFAC34002": "AWS::EC2::LaunchTemplate",
+        "FleetSecurityGroup97A0FCFD": "AWS::EC2::SecurityGroup",
+        "NetworkVpc7FB7348F": "AWS::EC2::VPC",
+        "Notices1A0FEBC2": "AWS::SNS::Topic",
+    },
+}
+"""Changing an id in this table is a major version."""
+
+
+@pytest.fixture(scope="module")
+def templates() -> dict[str, Any]:
+    settings: Settings = load(ROOT / "cdk-ami.toml")
+    return templates_of(settings)
+
+
+@pytest.mark.parametrize("stack", PINNED)
+def test_the_ids_of_stateful_resources_are_as_ever(templates: dict[str, Any], stack: str) -> None:
+    resources = templates[stack]["Resources"]
+
+    assert {name: resources.get(name, {}).get("Type") for name in PINNED[stack]} == PINNED[stack]
+
+
+def test_the_parameter_of_a_channel_keeps_its_id(templates: dict[str, Any]) -> None:
+    parameters = templates["web-fleet-us-east-1"]["Parameters"]
+
+    assert parameters["ChannelWebLatest8476C7F7"]["Default"] == "/imagebuilder/web/latest"
+
+
+def test_fleets_of_two_regions_have_the_same_ids(templates: dict[str, Any]) -> None:
+    assert sorted(templates["web-fleet-us-east-1"]["Resources"]) == sorted(
+        templates["web-fleet-eu-west-1"]["Resources"]
+    )
+
+
+def test_what_must_outlive_its_stack_is_retained(templates: dict[str, Any]) -> None:
+    image = templates["web-image"]["Resources"]["Image97B81D44"]
+
+    assert (image["DeletionPolicy"], image["UpdateReplacePolicy"]) == ("Retain", "Retain")

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from cdk_ami import Architecture, BuildTrigger, Platform
+from cdk_ami.settings import Settings
+from stacks.image_stack import source_image
+from tests.stacks.conftest import templates_of, with_fleet
+from tests.support.synth import only_resource, resources_of
+
+STACKS = ["web-fleet-eu-west-1", "web-fleet-us-east-1", "web-image"]
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_the_template_of_each_stack_is_as_it_was(
+    templates: dict[str, Any], name: str, snapshot: SnapshotAssertion
+) -> None:
+    assert templates[name] == snapshot
+
+
+def test_there_are_no_other_stacks(templates: dict[str, Any]) -> None:
+    assert sorted(templates) == STACKS
+
+
+def test_no_stack_takes_a_value_from_another(templates: dict[str, Any]) -> None:
+    text = str(templates)
+
+    assert "Fn::ImportValue" not in text
+    assert not [
+        output for template in templates.values() for output in template["Outputs"].values() if "Export" in output
+    ]
+
+
+def test_the_fleets_wait_for_the_image_of_the_same_app(settings: Settings) -> None:
+    from stacks.app_stacks import add_stacks  # noqa: PLC0415 - the test needs the stacks themselves
+    from tests.support.synth import make_app  # noqa: PLC0415 - same
+
+    other = replace(settings.fleets[0], name="shop", image="shop")
+    image, fleets = add_stacks(make_app(), replace(settings, fleets=(*settings.fleets, other)), account="123456789012")
+
+    assert [image in fleet.dependencies for fleet in fleets] == [True, True, False]
+
+
+def test_a_fleet_follows_its_channel_in_three_zones(templates: dict[str, Any]) -> None:
+    template = templates["web-fleet-eu-west-1"]
+
+    zones = [subnet["Properties"]["AvailabilityZone"] for subnet in resources_of(template, "AWS::EC2::Subnet").values()]
+    channel = next(found for found in template["Parameters"].values() if "/imagebuilder/" in found["Default"])
+    assert zones == ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
+    assert (channel["Type"], channel["Default"]) == (
+        "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>",
+        "/imagebuilder/web/latest",
+    )
+    assert "cdk-ami channels seed web latest" in channel["Description"]
+
+
+def test_a_fleet_uses_the_network_it_is_given(settings: Settings) -> None:
+    fleet = replace(
+        settings.fleets[0],
+        vpc_id="vpc-0123456789abcdef0",
+        zones=("us-east-1a", "us-east-1b"),
+        subnets={"us-east-1b": "subnet-0000000000000000b", "us-east-1a": "subnet-0000000000000000a"},
+        size=2,
+    )
+
+    template = templates_of(with_fleet(settings, fleet))["web-fleet-us-east-1"]
+
+    assert resources_of(template, "AWS::EC2::VPC") == {}
+    group = only_resource(template, "AWS::AutoScaling::AutoScalingGroup")["Properties"]
+    assert group["VPCZoneIdentifier"] == ["subnet-0000000000000000a", "subnet-0000000000000000b"]
+
+
+def test_nothing_reaches_into_a_network_of_ours(templates: dict[str, Any]) -> None:
+    for template in templates.values():
+        groups = resources_of(template, "AWS::EC2::SecurityGroup").values()
+        assert groups
+        assert [group["Properties"].get("SecurityGroupIngress") for group in groups] == [None] * len(groups)
+        assert resources_of(template, "AWS::EC2::SecurityGroupIngress") == {}
+        assert resources_of(template, "AWS::EC2::NatGateway") == {}
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"), [("manual", (False, False)), ("schedule", (True, False)), ("on-change", (False, True))]
+)
+def test_the_settings_choose_when_an_image_is_built(
+    settings: Settings, build: str, expected: tuple[bool, bool]
+) -> None:
+    chosen = replace(settings, image=replace(settings.image, build=build), fleets=())
+
+    template = templates_of(chosen)["web-image"]
+
+    pipeline = only_resource(template, "AWS::ImageBuilder::ImagePipeline")["Properties"]
+    builds = resources_of(template, "AWS::ImageBuilder::Image")
+    assert ("Schedule" in pipeline, bool(builds)) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "platform", "parent"),
+    [
+        ("amazon-linux-2023", Platform.LINUX, "al2023-ami-kernel-default-x86_64"),
+        ("amazon-linux-2023-minimal", Platform.LINUX, "al2023-ami-minimal-kernel-default-x86_64"),
+        ("amazon-linux-2", Platform.LINUX, "amzn2-ami-"),
+        ("ubuntu-24.04", Platform.LINUX, "/aws/service/canonical/ubuntu/server/24.04/"),
+        ("ubuntu-22.04", Platform.LINUX, "/aws/service/canonical/ubuntu/server/22.04/"),
+        ("debian-12", Platform.LINUX, "/aws/service/debian/release/12/"),
+        ("windows-server-2022", Platform.WINDOWS, "Windows_Server-2022-English-Full-Base"),
+        ("windows-server-2025", Platform.WINDOWS, "Windows_Server-2025-English-Full-Base"),
+    ],
+)
+def test_each_source_of_the_settings_has_its_recipe(
+    settings: Settings, source: str, platform: Platform, parent: str
+) -> None:
+    chosen = replace(settings, image=replace(settings.image, source=source, components=()), fleets=())
+
+    template = templates_of(chosen)["web-image"]
+
+    recipe = only_resource(template, "AWS::ImageBuilder::ImageRecipe")["Properties"]
+    assert parent in recipe["ParentImage"]
+    assert source_image(chosen.image).platform is platform
+
+
+def test_arm64_reaches_the_source_the_build_and_the_fleet(settings: Settings) -> None:
+    chosen = replace(settings, image=replace(settings.image, architecture="arm64"))
+
+    templates = templates_of(chosen)
+
+    recipe = only_resource(templates["web-image"], "AWS::ImageBuilder::ImageRecipe")["Properties"]
+    launch = only_resource(templates["web-fleet-us-east-1"], "AWS::EC2::LaunchTemplate")["Properties"]
+    assert recipe["ParentImage"].endswith("arm64")
+    assert launch["LaunchTemplateData"]["InstanceType"] == "t4g.micro"
+    assert source_image(chosen.image).architecture is Architecture.ARM64
+
+
+def test_an_app_without_a_known_account_renders_the_same_resources(
+    settings: Settings, templates: dict[str, Any]
+) -> None:
+    unknown = templates_of(settings, account=None)
+
+    assert {name: sorted(template["Resources"]) for name, template in unknown.items()} == {
+        name: sorted(template["Resources"]) for name, template in templates.items()
+    }
+
+
+def test_a_trigger_is_a_choice_of_three() -> None:
+    assert len({BuildTrigger.manual(), BuildTrigger.on_change()}) == 2
