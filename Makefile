@@ -32,6 +32,7 @@ lint:
 
 types:
 	$(BIN)/mypy
+	@for app in examples/*/app.py; do $(BIN)/mypy --no-error-summary $$app || exit 1; done
 
 tests:
 	$(BIN)/python -m pytest

@@ -1,7 +1,7 @@
 """The one error of synthesis, and the collector that fills it.
 
-Whatever can never deploy is refused while the template is being built.  A call gathers every fault it can see and raises
-once, so that a user mends a configuration in one pass.
+Whatever can never deploy is refused while the template is being built.  A call gathers every fault it can see and
+raises once, so that a user mends a configuration in one pass.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def main() -> int:
     return 0
 
 
-DEPLOY = [CDK, "deploy", "--app", "cdk.out", "--all", "--require-approval", "never"]
+DEPLOY: list[str | Path] = [CDK, "deploy", "--app", "cdk.out", "--all", "--require-approval", "never"]
 
 
 def check(settings: Settings) -> None:

