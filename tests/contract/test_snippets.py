@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from cdk_ami import BuildEnvironment, ConfigError, Distribution, GoldenImage, SourceImage, Target
 from tests.support.programs import synthesize_program
-from tests.support.synth import ROOT
+from tests.support.synth import ROOT, make_stack
 
 PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -32,6 +33,23 @@ def test_a_snippet_runs_and_renders_resources_in_each_stack(code: str, monkeypat
 
 def test_the_readme_shows_code() -> None:
     assert len(BLOCK.findall((ROOT / "README.md").read_text())) >= 2
+
+
+def test_the_mistakes_that_the_readme_shows_are_reported_so() -> None:
+    environment = BuildEnvironment(instance_types=["t4g.large"], resource_tags={"Name": "build"})
+    targets = [Target(region="us-east-1"), Target(region="eu-west-1", ami_name="web")]
+
+    with pytest.raises(ConfigError) as caught:
+        GoldenImage(
+            make_stack("Web"),
+            "Image",
+            name="web",
+            source=SourceImage.amazon_linux_2023(),
+            environment=environment,
+            distribution=Distribution(targets=targets),
+        )
+
+    assert f"```text\n{caught.value}\n```" in (ROOT / "README.md").read_text()
 
 
 def test_each_link_between_pages_leads_somewhere() -> None:
