@@ -77,7 +77,14 @@ class DeployedImage(ChannelImage):
     tracking = Tracking.AT_DEPLOY
 
     def image_id(self, scope: IConstruct) -> str:
-        """Return the value of the stack's parameter for the channel."""
+        """Return the value of the stack's parameter for the channel.
+
+        A parameter's default is plain text, so a name that only the deployment knows becomes a dynamic reference.  A
+        deployment reads that as well, but a channel that moved is no change by itself: another one must come with it.
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-ssm.html
+        """
+        if is_token(self.channel.parameter_name):
+            return f"{{{{resolve:ssm:{self.channel.parameter_name}}}}}"
         stack = Stack.of(scope)
         logical_id = _logical_id("Channel", self.channel.parameter_name)
         parameter = stack.node.try_find_child(logical_id)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cdk_ami.checks import distribution as rules
 from cdk_ami.checks import names
+from cdk_ami.checks.rule import is_list_token
 from cdk_ami.distribution.channel import announce
 from cdk_ami.distribution.target import Target
 from cdk_ami.errors import Faults
@@ -163,6 +164,13 @@ class Distribution:
                 "drop public=True unless that is the aim, and bake no secret"
             )
             found.append(("cdk-ami::PublicImage", message))
+        unknown = [target.region for target in self.targets if any(map(is_list_token, target.accounts))]
+        if unknown:
+            message = (
+                f"the accounts in {', '.join(unknown)} are a list that only the deployment knows, so builds write no "
+                "channel into them; list the accounts one by one, each of them may be a token"
+            )
+            found.append(("cdk-ami::CopiesWithoutChannel", message))
         if keyless:
             message = (
                 f"other accounts are to use the AMIs in {', '.join(keyless)}, and snapshots under the default EBS key "

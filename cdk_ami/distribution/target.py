@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cdk_ami.checks import distribution as rules
 from cdk_ami.checks import names
-from cdk_ami.checks.rule import is_token
+from cdk_ami.checks.rule import is_list_token, is_token
 from cdk_ami.distribution.launch_permission import LaunchPermission
 from cdk_ami.errors import Faults
 from cdk_ami.limits import BUILD_DATE
@@ -56,8 +56,8 @@ class Target:
             ``alias/NAME`` or id.  Each copy has storage of its own, and a key costs about 1 USD a month.  Default: the
             Region's EBS default key, which no other account can use.
         accounts: Accounts that get a copy of their own, twelve digits each, at most 1,536.  Each pays for its snapshots
-            and needs the role ``EC2ImageBuilderDistributionCrossAccountRole``.  Default: none, the AMI stays in the
-            build's account.
+            and needs the role ``EC2ImageBuilderDistributionCrossAccountRole``.  A whole list that only the deployment
+            knows gets copies without channels, with a warning.  Default: none, the AMI stays in the build's account.
         launch_permission: Who may launch the AMI without a copy.  Default: nobody but the owner.
         launch_templates: Launch templates that get a new version, at most 100.  Default: none.
         channels: Names of further channels that every build moves, besides the distribution's entry channel.
@@ -96,7 +96,9 @@ class Target:
     def parameters(self, image: str, entry_channel: str) -> tuple[tuple[str | None, str], ...]:
         """Return each parameter that a build writes here, as account (None for the build's own) and name."""
         written = [channel_parameter(image, channel) for channel in (entry_channel, *self.channels)]
-        return tuple((account, name) for account in (None, *self.accounts) for name in written)
+        # Each parameter names one account, so a list that only the deployment knows gets none.
+        named = [account for account in self.accounts if not is_list_token(account)]
+        return tuple((account, name) for account in (None, *named) for name in written)
 
     def find_faults(
         self, faults: Faults, *, prop: str, image: str, entry_channel: str, tags: Mapping[str, str]
@@ -118,6 +120,9 @@ class Target:
         for index, channel in enumerate(self.channels):
             faults.check(f"{prop}.channels[{index}]", rules.channel_name(channel))
         faults.check(f"{prop}.channels", rules.channels_once(self.channels, entry_channel))
+        if any(is_list_token(channel) for channel in self.channels):
+            fix = "write the channels out one by one; each of them may be a token"
+            faults.add(f"{prop}.channels", "is a list that only the deployment knows", got="a token", fix=fix)
         self._find_faults_of_key(faults, prop=f"{prop}.kms_key")
         self._find_faults_of_templates(faults, prop=f"{prop}.launch_templates")
 

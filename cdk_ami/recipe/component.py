@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from cdk_ami.checks import components as rules
 from cdk_ami.checks import documents
+from cdk_ami.checks.rule import is_list_token
 from cdk_ami.errors import Faults
 from cdk_ami.limits import DESCRIPTION_MAX_CHARS
 from cdk_ami.naming import pascal
@@ -304,9 +305,9 @@ class Component:
         """
         if self.document is None:
             return ""
-        if not self.supported_os:
-            return self.document.text
-        return f"{self.document.text.rstrip()}\n# For {', '.join(self.supported_os)}\n"
+        # A list that only the deployment knows cannot stand in a text.
+        named = [version for version in self.supported_os if not is_list_token(version)]
+        return f"{self.document.text.rstrip()}\n# For {', '.join(named)}\n" if named else self.document.text
 
     @property
     def description(self) -> str:
