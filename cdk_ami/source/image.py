@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from cdk_ami.checks import distribution as amis
 from cdk_ami.checks import sources
 from cdk_ami.checks.names import parameter_name
+from cdk_ami.checks.rule import is_token
 from cdk_ami.checks.volumes import device_name
 from cdk_ami.errors import Faults
 from cdk_ami.source.catalog import BY_PARAMETER, CATALOG_DATE, MANAGED_IMAGES, PublicImage, find
@@ -327,6 +328,7 @@ class SourceImage:
         faults = Faults("SourceImage.lookup")
         faults.check("name", sources.lookup_name(name))
         faults.check("owners", sources.lookup_owners(owners))
+        _find_late_values(faults, {"name": name, "owners": owners})
         trusted = tuple(owners)
         parent = Lookup(name=name, owners=trusted, architecture=architecture or Architecture.X86_64)
         owner = trusted[0] if len(trusted) == 1 else None
@@ -421,6 +423,7 @@ class SourceImage:
     def _public(cls, method: str, family: str, version: str, variant: str, architecture: Architecture) -> SourceImage:
         faults = Faults(f"SourceImage.{method}")
         faults.check("architecture", sources.architecture_known(architecture))
+        _find_late_values(faults, {"architecture": architecture})
         faults.raise_if_any()
         if family == "windows-server":
             faults.check("architecture", sources.windows_architecture(Platform.WINDOWS, architecture))
@@ -460,6 +463,7 @@ class SourceImage:
         root_device: str | None,
         owner: str | None,
     ) -> SourceImage:
+        _find_late_values(faults, {"platform": platform, "architecture": architecture})
         faults.check("platform", sources.platform_known(platform or Platform.LINUX))
         faults.check("architecture", sources.architecture_known(architecture or Architecture.X86_64))
         faults.check("architecture", sources.windows_architecture(platform or "", architecture or ""))
@@ -492,6 +496,13 @@ class SourceImage:
             _parent=parent,
             _assumed_root_device=root_device is None,
         )
+
+
+def _find_late_values(faults: Faults, values: Mapping[str, object]) -> None:
+    """Record in ``faults`` what must be known while the template is built, because its shape follows from it."""
+    for prop, value in values.items():
+        if is_token(value):
+            faults.add(prop, "is known to the deployment only", got="a token", fix=f"write {prop} out")
 
 
 def _annotations(scope: Construct) -> Annotations:
