@@ -15,7 +15,7 @@ from aws_cdk import (
     CfnUpdatePolicy,
     Duration,
     Stack,
-    Token,
+    Tokenization,
 )
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
@@ -264,7 +264,7 @@ class ImageFleet(Construct):
 
 
 def _digits(size: int) -> str:
-    return Token.as_string(size) if is_token(size) else str(size)
+    return Tokenization.stringify_number(size) if is_token(size) else str(size)
 
 
 def _seconds(duration: Duration | None) -> float:
