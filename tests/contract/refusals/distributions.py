@@ -223,6 +223,14 @@ ROWS: Final = (
         "ChannelsOnce",
     ),
     Row(
+        "further channels are a list of which only the deployment knows the length",
+        to(channels=cdk.Fn.split(",", cdk.Fn.import_value("Elsewhere"))),
+        "S/Web",
+        "distribution.targets[0].channels",
+        "a token",
+        "one by one",
+    ),
+    Row(
         "a channel's name holds a slash",
         lambda _: ImageChannel.from_name("web", "to/test"),
         "ImageChannel",

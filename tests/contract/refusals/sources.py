@@ -12,6 +12,7 @@ from tests.contract.refusals.row import Row, image
 AMI: Final = "ami-0123456789abcdef0"
 BEOS: Final[Any] = "BeOS"
 MIPS: Final[Any] = "mips"
+LATER: Final[Any] = cdk.Fn.import_value("Elsewhere")
 
 ROWS: Final = (
     Row(
@@ -132,6 +133,22 @@ ROWS: Final = (
         "platform",
         "Windows",
         "'Linux'",
+    ),
+    Row(
+        "a processor is one that only the deployment knows",
+        lambda _: SourceImage.from_ami_id(AMI, architecture=LATER),
+        "SourceImage.from_ami_id",
+        "architecture",
+        "a token",
+        "write architecture out",
+    ),
+    Row(
+        "a look-up while the template is built is by a name that only the deployment knows",
+        lambda _: SourceImage.lookup(name=LATER, owners=["self"]),
+        "SourceImage.lookup",
+        "name",
+        "a token",
+        "write name out",
     ),
     Row(
         "an AMI is looked up in an account that nobody names",
