@@ -13,8 +13,9 @@ from aws_cdk import aws_imagebuilder as imagebuilder
 from aws_cdk import aws_logs as logs
 from constructs import Construct, IDependable
 
-from cdk_ami.build.permissions import TRUST, WILDCARD_REASON, BuildPermissions
+from cdk_ami.build.permissions import WILDCARD_REASON, BuildPermissions
 from cdk_ami.naming import log_group
+from cdk_ami.trust import INSTANCES
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sns as sns
@@ -148,7 +149,7 @@ def _role(
         scope,
         "Role",
         description=f"What a build of {arns.name} may do",
-        assume_role_policy_document=TRUST,
+        assume_role_policy_document=INSTANCES,
         policies=[iam.CfnRole.PolicyProperty(policy_name="Build", policy_document=permissions.document())],
     )
     Validations.of(role).acknowledge(

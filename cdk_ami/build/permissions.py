@@ -38,13 +38,6 @@ WILDCARD_REASON: Final = (
 )
 """Why a build role holds wildcards; stated beside the role to whoever checks the template."""
 
-TRUST: Final[dict[str, Any]] = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}],
-}
-"""Who takes the build role: instances.  EC2 sends no source account to compare.
-https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-roles-for-amazon-ec2.html"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildPermissions:

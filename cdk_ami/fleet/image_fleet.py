@@ -180,8 +180,7 @@ class ImageFleet(Construct):
         self.zones = placed.zones
         """Names of the zones in use, in order."""
         rendered = render_launch(self, launch)
-        self.role = rendered.role
-        """What the instances may do."""
+        self._identity = rendered.identity
         self.launch_template = rendered.launch_template
         """The launch template; its newest version is what the group runs."""
         self._group = autoscaling.CfnAutoScalingGroup(
@@ -212,8 +211,6 @@ class ImageFleet(Construct):
         if placed.network_ready is not None:
             self._group.node.add_dependency(placed.network_ready)
         self._group_for_cdk: autoscaling.IAutoScalingGroup | None = None
-        self._security_groups = rendered.security_groups
-        self._connections: ec2.Connections | None = None
         known = not is_token(sizes.desired)
         self.expected_instances = dict(spread(sizes.desired, self.zones)) if known else {}
         """How many instances each zone holds when none is short of capacity; empty while the size is not known."""
@@ -251,11 +248,17 @@ class ImageFleet(Construct):
         return self._group_for_cdk
 
     @property
+    def role(self) -> iam.IRole:
+        """What the instances may do.
+
+        It takes grants and policies of this app.  For a policy that AWS manages, pass a ``role`` that has it.
+        """
+        return self._identity.role
+
+    @property
     def connections(self) -> ec2.Connections:
         """The network interfaces, to allow traffic from and to."""
-        if self._connections is None:
-            self._connections = ec2.Connections(security_groups=list(self._security_groups))
-        return self._connections
+        return self._identity.connections
 
     @property
     def grant_principal(self) -> iam.IPrincipal:

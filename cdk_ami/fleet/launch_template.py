@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Acknowledgment, Fn, Validations
+from aws_cdk import Fn
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -15,7 +15,7 @@ from cdk_ami.checks import fleet as rules
 from cdk_ami.checks import instances, names
 from cdk_ami.distribution.channel_image import ChannelImage
 from cdk_ami.errors import Faults
-from cdk_ami.fleet.permissions import WILDCARD_REASON, fleet_policy
+from cdk_ami.fleet.identity import Identity, render_role, render_security_group
 from cdk_ami.fleet.volumes import find_volume_faults, volume_mappings
 from cdk_ami.limits import TAG_VALUE_MAX
 from cdk_ami.recipe.volume import Volume
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 RESOLVED_AT_LAUNCH: Final = "resolve:ssm:"
 """Prefix of an image id that EC2 looks up at each launch.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/create-launch-template.html"""
-
-_GROUP_DESCRIPTION: Final = "Instances of a golden image, without inbound rules"
-"""Constant, because another description replaces a security group."""
 
 _SMALL: Final = {Architecture.X86_64: "t3.micro", Architecture.ARM64: "t4g.micro"}
 
@@ -109,14 +106,12 @@ class RenderedLaunch:
 
     Attributes:
         launch_template: The launch template.
-        role: What the instances may do.
-        security_groups: The groups of their network interfaces.
+        identity: Role and security groups of the instances.
         image_id: What stands for the AMI in the template.
     """
 
     launch_template: ec2.CfnLaunchTemplate
-    role: iam.IRole
-    security_groups: Sequence[ec2.ISecurityGroup]
+    identity: Identity
     image_id: str
 
     @property
@@ -137,11 +132,19 @@ def render_launch(scope: Construct, launch: Launch) -> RenderedLaunch:
     image = launch.image
     image_id = image.image_id(scope) if isinstance(image, ChannelImage) else image.get_image(scope).image_id
     path = scope.node.path
-    role = launch.role or _role(scope, launch, description=f"Instances of {path}")
-    profile = iam.CfnInstanceProfile(scope, "InstanceProfile", roles=[role.role_name])
-    groups = launch.security_groups or [
-        ec2.SecurityGroup(scope, "SecurityGroup", vpc=launch.vpc, description=_GROUP_DESCRIPTION)
-    ]
+    identity = Identity(
+        scope,
+        role=launch.role
+        or render_role(
+            scope,
+            description=f"Instances of {path}",
+            session_manager=launch.session_manager,
+            cloudwatch_agent=launch.cloudwatch_agent,
+            log_groups=launch.log_groups,
+        ),
+        security_groups=launch.security_groups or render_security_group(scope, launch.vpc),
+    )
+    profile = iam.CfnInstanceProfile(scope, "InstanceProfile", roles=[identity.role_name])
     template = ec2.CfnLaunchTemplate(
         scope,
         "LaunchTemplate",
@@ -149,11 +152,11 @@ def render_launch(scope: Construct, launch: Launch) -> RenderedLaunch:
             launch,
             image_id=image_id,
             profile_arn=profile.attr_arn,
-            group_ids=[group.security_group_id for group in groups],
+            group_ids=identity.security_group_ids,
             name=path[-TAG_VALUE_MAX:],
         ),
     )
-    return RenderedLaunch(launch_template=template, role=role, security_groups=tuple(groups), image_id=image_id)
+    return RenderedLaunch(launch_template=template, identity=identity, image_id=image_id)
 
 
 def _template_data(
@@ -185,21 +188,3 @@ def _user_data(user_data: ec2.UserData | str | None) -> str | None:
     if user_data is None:
         return None
     return Fn.base64(user_data if isinstance(user_data, str) else user_data.render())
-
-
-def _role(scope: Construct, launch: Launch, *, description: str) -> iam.Role:
-    document = fleet_policy(
-        session_manager=launch.session_manager,
-        cloudwatch_agent=launch.cloudwatch_agent,
-        log_group_arns=[group.log_group_arn for group in launch.log_groups],
-    )
-    role = iam.Role(
-        scope,
-        "Role",
-        assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
-        description=description,
-        inline_policies={"Fleet": iam.PolicyDocument.from_json(document)} if document["Statement"] else None,
-    )
-    if launch.session_manager or launch.cloudwatch_agent:
-        Validations.of(role).acknowledge(Acknowledgment(id="AwsSolutions-IAM5[Resource::*]", reason=WILDCARD_REASON))
-    return role

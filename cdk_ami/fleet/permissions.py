@@ -53,4 +53,5 @@ def fleet_policy(
 
 
 def _allow(sid: str, actions: Sequence[str], resources: Sequence[str]) -> dict[str, Any]:
-    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+    resource = resources[0] if len(resources) == 1 else list(resources)
+    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resource}

@@ -133,12 +133,9 @@ class ZonalInstances(Construct):
         rendered = render_launch(self, launch)
         self.zones = placed.zones
         """Names of the zones, in the order given."""
-        self.role = rendered.role
-        """What the instances may do."""
+        self._identity = rendered.identity
         self.launch_template = rendered.launch_template
         """The launch template of all instances."""
-        self._security_groups = rendered.security_groups
-        self._connections: ec2.Connections | None = None
         version = ec2.CfnInstance.LaunchTemplateSpecificationProperty(
             launch_template_id=rendered.launch_template.ref,
             version=rendered.launch_template.attr_latest_version_number,
@@ -178,11 +175,17 @@ class ZonalInstances(Construct):
         return tuple(instance.ref for found in self._instances.values() for instance in found)
 
     @property
+    def role(self) -> iam.IRole:
+        """What the instances may do.
+
+        It takes grants and policies of this app.  For a policy that AWS manages, pass a ``role`` that has it.
+        """
+        return self._identity.role
+
+    @property
     def connections(self) -> ec2.Connections:
         """The network interfaces, to allow traffic from and to."""
-        if self._connections is None:
-            self._connections = ec2.Connections(security_groups=list(self._security_groups))
-        return self._connections
+        return self._identity.connections
 
     @property
     def grant_principal(self) -> iam.IPrincipal:

@@ -25,7 +25,7 @@ PINNED = {
     "web-fleet-us-east-1": {
         "Fleet30813DF3": "AWS::AutoScaling::AutoScalingGroup",
         "FleetLaunchTemplateFAC34002": "AWS::EC2::LaunchTemplate",
-        "FleetSecurityGroup97A0FCFD": "AWS::EC2::SecurityGroup",
+        "FleetSecurityGroup1001C624": "AWS::EC2::SecurityGroup",
         "NetworkVpc7FB7348F": "AWS::EC2::VPC",
         "NoticesCD1BD20F": "AWS::SNS::Topic",
     },

@@ -389,9 +389,13 @@ def test_a_fleet_is_granted_to_and_connected_like_any_other_group() -> None:
     fleet.connections.allow_from_any_ipv4(ec2.Port.tcp(80))
 
     template = template_of(stack)
-    assert only_resource(template, "AWS::IAM::Policy")["Properties"]["Roles"] == [{"Ref": "FleetRole427BC000"}]
-    [rule] = only_resource(template, "AWS::EC2::SecurityGroup")["Properties"]["SecurityGroupIngress"]
+    assert only_resource(template, "AWS::IAM::Policy")["Properties"]["Roles"] == [{"Ref": "FleetRole9875F684"}]
+    rule = only_resource(template, "AWS::EC2::SecurityGroupIngress")["Properties"]
+    [group] = resources_of(template, "AWS::EC2::SecurityGroup")
     assert (rule["FromPort"], rule["CidrIp"]) == (80, "0.0.0.0/0")
+    assert rule["GroupId"] == {"Fn::GetAtt": [group, "GroupId"]}
+    assert fleet.role is fleet.role
+    assert fleet.connections is fleet.connections
 
 
 def test_the_cdks_own_scaling_works_on_the_group() -> None:

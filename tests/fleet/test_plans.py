@@ -118,7 +118,7 @@ def test_a_role_for_nothing_has_no_statement() -> None:
 def test_every_wildcard_of_the_policy_is_a_session_a_metric_of_the_agent_or_a_description() -> None:
     statements = fleet_policy(session_manager=True, cloudwatch_agent=True, log_group_arns=["arn:x"])["Statement"]
 
-    wild = {statement["Sid"]: statement for statement in statements if statement["Resource"] == ["*"]}
+    wild = {statement["Sid"]: statement for statement in statements if statement["Resource"] == "*"}
     assert set(wild) == {"Sessions", "Metrics", "Dimensions"}
     assert wild["Metrics"]["Condition"] == {"StringEquals": {"cloudwatch:namespace": "CWAgent"}}
     assert [action for statement in statements for action in statement["Action"] if "*" in action] == []
@@ -127,5 +127,5 @@ def test_every_wildcard_of_the_policy_is_a_session_a_metric_of_the_agent_or_a_de
 def test_log_groups_are_written_and_never_made() -> None:
     [statement] = fleet_policy(session_manager=False, cloudwatch_agent=False, log_group_arns=["arn:x"])["Statement"]
 
-    assert statement["Resource"] == ["arn:x"]
+    assert statement["Resource"] == "arn:x"
     assert "logs:CreateLogGroup" not in statement["Action"]

@@ -120,7 +120,7 @@ def test_instances_are_granted_to_and_connected_together() -> None:
 
     template = template_of(stack)
     assert only_resource(template, "AWS::EC2::SecurityGroupIngress")["Properties"]["FromPort"] == 5432
-    assert only_resource(template, "AWS::IAM::Policy")["Properties"]["Roles"] == [{"Ref": "TwinsRoleFB66E1B0"}]
+    assert only_resource(template, "AWS::IAM::Policy")["Properties"]["Roles"] == [{"Ref": "TwinsRole0CDF7D41"}]
 
 
 def test_zones_that_only_the_deployment_knows_are_told_apart_by_their_place() -> None:
