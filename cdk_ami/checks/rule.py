@@ -43,11 +43,13 @@ class Rule:
         rule_id: Stable id, such as ``cdk-ami::AmiName``.
         source: URL of the page that states the fact.
         about: First line of the rule's docstring.
+        module: Name of the module that holds it, the rules of one subject.
     """
 
     rule_id: str
     source: str
     about: str
+    module: str
 
 
 RULES: Final[dict[str, Rule]] = {}
@@ -64,7 +66,8 @@ def rule(name: str, *, source: str) -> Callable[[Callable[P, Iterator[Problem]]]
         rule_id = f"cdk-ami::{name}"
         if rule_id in RULES:
             raise ValueError(f"two rules are called {rule_id}")
-        RULES[rule_id] = Rule(rule_id=rule_id, source=source, about=(check.__doc__ or "").partition("\n")[0])
+        about = (check.__doc__ or "").partition("\n")[0]
+        RULES[rule_id] = Rule(rule_id=rule_id, source=source, about=about, module=check.__module__)
 
         @wraps(check)
         def find(*args: P.args, **kwargs: P.kwargs) -> tuple[Problem, ...]:

@@ -15,11 +15,18 @@ import aws_cdk as cdk
 import pytest
 
 from cdk_ami import ConfigError, Fault
+from cdk_ami.checks.reference import rules_by_module
 from tests.contract.refusals import components, distributions, fleets, images, settings, sources
 from tests.contract.refusals.row import SET_UP, Row
 from tests.support.synth import make_stack
 
 TABLE = (*sources.ROWS, *components.ROWS, *images.ROWS, *distributions.ROWS, *fleets.ROWS, *settings.ROWS)
+
+WITHOUT_ROW = {
+    "UnknownAction",  # warns
+    "UnknownKey",  # warns
+    "OwnParameterName",  # every parameter that is written lies under /imagebuilder/
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +85,12 @@ def test_a_bad_input_is_refused_with_construct_property_value_and_fix(row: Row, 
 @pytest.mark.parametrize("row", [row for row in TABLE if not row.after], ids=lambda row: row.says)
 def test_a_refused_call_leaves_nothing_half_made(row: Row, refusals: dict[str, Refusal]) -> None:
     assert refusals[row.says].left == []
+
+
+def test_each_rule_has_its_row() -> None:
+    known = {rule.rule_id.partition("::")[2] for rules in rules_by_module().values() for rule in rules}
+
+    assert known - {row.rule for row in TABLE} == WITHOUT_ROW
 
 
 def test_each_row_breaks_a_rule_of_its_own(refusals: dict[str, Refusal]) -> None:
