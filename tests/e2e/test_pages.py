@@ -1,0 +1,96 @@
+"""Every command line of the README and the documentation is run, as written, from the root of a copy of the project."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Project
+from tests.support.synth import ACCOUNT, ROOT
+
+pytestmark = [pytest.mark.cdk_cli, pytest.mark.timeout(900)]
+
+IN_ORDER = (
+    "docs/tutorial.md",
+    "docs/how-to/deploy-to-an-account.md",
+    "docs/how-to/follow-a-channel.md",
+    "README.md",
+    "examples/README.md",
+    "docs/how-to/import-the-constructs.md",
+    "docs/how-to/try-it-without-an-account.md",
+    "docs/how-to/clean-up.md",
+)
+ELSEWHERE = {
+    "make demo": "the CI script runs it",
+    "make test": "the CI script runs it, and this test in it",
+    "pip install": "tests/contract/test_wheel.py installs the wheel; a registry is out of reach here",
+    "sandbox --port 5000": "tests/sandbox/cli runs it on a free port",
+    "sandbox --env": "tests/sandbox/cli evaluates what it prints",
+}
+"""Command lines that hold one of these are proven elsewhere."""
+
+NOBODYS_AMI = "ami-0123456789abcdef0"
+SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def followed(project: Project) -> Project:
+    """The copy, with what the pages' commands reach for: node_modules, and no questions asked."""
+    (project.folder / "node_modules").symlink_to(ROOT / "node_modules")
+    (project.folder / "docs").mkdir()
+    (project.folder / "examples").symlink_to(ROOT / "examples")
+    settings = project.folder / "cdk.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"requireApproval": "never"}))
+    return project
+
+
+@pytest.mark.parametrize("page", IN_ORDER)
+def test_the_commands_of_a_page_work_as_written(page: str, followed: Project) -> None:
+    if page == "docs/tutorial.md":
+        follow_the_edits((ROOT / page).read_text(), followed)
+
+    for line in command_lines(ROOT / page):
+        followed.run("bash", "-c", as_typed(line, followed))
+
+
+def test_no_page_with_commands_is_left_out() -> None:
+    pages = [ROOT / "README.md", ROOT / "examples/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+    assert {str(page.relative_to(ROOT)) for page in pages if SHELL.search(page.read_text())} == set(IN_ORDER)
+
+
+def test_nothing_remains_when_the_pages_have_been_followed(followed: Project) -> None:
+    assert json.loads(followed.cdk_ami("leftovers", "--json"))["leftovers"] == []
+
+
+def command_lines(page: Path) -> Iterator[str]:
+    for block in SHELL.findall(page.read_text()):
+        for line in block.splitlines():
+            if line and not any(proven in line for proven in ELSEWHERE):
+                yield line
+
+
+def as_typed(line: str, project: Project) -> str:
+    """Put the reader's own values where a page has a placeholder in capitals, or an AMI of nobody's."""
+    if NOBODYS_AMI in line:
+        line = line.replace(NOBODYS_AMI, next(ami["image_id"] for ami in project.images()["amis"] if ami["channels"]))
+    typed = line.replace("ACCOUNT", ACCOUNT).replace(
+        "PIPELINE_ARN", f"arn:aws:imagebuilder:us-east-1:{ACCOUNT}:image-pipeline/web"
+    )
+    return f"export PATH={project.folder}/.venv/bin:$PATH; {typed}"
+
+
+def follow_the_edits(tutorial: str, project: Project) -> None:
+    """Do what the tutorial asks for between its commands: write a component, and name it in the settings."""
+    (component,) = re.findall(r"^```yaml\n(.*?)^```", tutorial, re.MULTILINE | re.DOTALL)
+    (project.folder / "components/motd.yaml").write_text(component)
+    (listed,) = re.findall(r"^```toml\n(.*?)^```", tutorial, re.MULTILINE | re.DOTALL)
+    settings = project.folder / "cdk-ami.toml"
+    settings.write_text(
+        re.sub(r"^components = \[.*?^\]\n", listed, settings.read_text(), flags=re.MULTILINE | re.DOTALL)
+    )
+    assert "components/motd.yaml" in settings.read_text()
