@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cdk_ami.errors import ConfigError
+from cdk_ami.errors import ConfigError, Fault
 from cdk_ami.settings import load, parse
 from tests.support.synth import ROOT
 
@@ -121,3 +123,26 @@ def test_each_key_of_the_settings_is_described_in_the_reference() -> None:
     assert {f"`{key}`" for key in [*example["image"], *example["fleet"][0]]} <= {
         word for word in reference.replace("|", " ").split() if word.startswith("`")
     }
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(["name", "region", "source", "copy_to", "zones", "size", "vpc_id", "subnets", "colour"])
+
+
+@given(image=st.dictionaries(KEYS, JSON), fleets=st.lists(st.dictionaries(KEYS, JSON), max_size=2))
+def test_whatever_a_file_holds_it_is_settings_or_one_error(image: dict[str, Any], fleets: list[dict[str, Any]]) -> None:
+    whole = settings_with()
+    data = {"image": whole["image"] | image, "fleet": [*whole["fleet"], *fleets]}
+    faults: tuple[Fault, ...] = ()
+
+    try:
+        settings = parse(data, where="cdk-ami.toml", folder=HERE)
+    except ConfigError as error:
+        faults = error.faults
+
+    assert bool(faults) or len(settings.fleets) == 1 + len(fleets)
+    assert all(fault.prop.startswith(("image", "fleet")) and fault.fix for fault in faults)
