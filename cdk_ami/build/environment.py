@@ -85,10 +85,10 @@ class BuildEnvironment:
         """Return the subnet to build in: the given one, else the first with a way out; None when there is none."""
         if self.subnet is not None or self.vpc is None:
             return self.subnet
-        return next(iter((*self.vpc.private_subnets, *self.vpc.public_subnets)), None)
+        return next(iter(self.vpc.private_subnets or self.vpc.public_subnets), None)
 
-    def find_faults(self, faults: Faults, *, prop: str, architecture: Architecture) -> None:
-        """Record in ``faults`` what AWS would refuse, as faults of the property ``prop``."""
+    def find_faults(self, faults: Faults, *, prop: str, architecture: Architecture, subnet: ec2.ISubnet | None) -> None:
+        """Record in ``faults`` what AWS would refuse, as faults of ``prop``; ``subnet`` is the chosen one."""
         for index, name in enumerate(self.types_for(architecture)):
             at = f"{prop}.instance_types[{index}]"
             faults.check(at, instances.instance_type(name))
@@ -96,9 +96,7 @@ class BuildEnvironment:
             faults.check(at, instances.instance_architecture(name, architecture))
         has_vpc = self.vpc is not None
         faults.check(f"{prop}.subnet", builds.subnet_with_vpc(has_vpc=has_vpc, has_subnet=self.subnet is not None))
-        faults.check(
-            f"{prop}.subnet", builds.subnet_found(has_vpc=has_vpc, has_subnet=self.chosen_subnet() is not None)
-        )
+        faults.check(f"{prop}.subnet", builds.subnet_found(has_vpc=has_vpc, has_subnet=subnet is not None))
         faults.check(
             f"{prop}.security_groups",
             builds.security_groups_with_vpc(has_vpc=has_vpc, count=len(self.security_groups)),

@@ -142,7 +142,8 @@ class GoldenImage(NamedImage):
             faults.check("source", builds.source_parameter(source.parameter_name, has_execution_role=has_role))
         _find_faults_of_steps(faults, steps, tests or (), stack=stack, source=source)
         check_volumes(faults, volumes, root_device=source.root_device)
-        environment.find_faults(faults, prop="environment", architecture=source.architecture)
+        subnet = environment.chosen_subnet()
+        environment.find_faults(faults, prop="environment", architecture=source.architecture, subnet=subnet)
         if isinstance(goes_to, Distribution):
             goes_to.find_faults(faults, image=image_name)
         if trigger.clock is not None:
@@ -161,7 +162,7 @@ class GoldenImage(NamedImage):
         self.source = source
 
         bound_source = source.bind(self)
-        bound = [one.bind(self, platform=source.platform, os_version=source.os_version) for one in steps]
+        bound = [one.render(self, platform=source.platform) for one in steps]
         if not run_tests and any(one.has_tests for one in bound):
             Annotations.of(self).add_warning_v2(
                 "cdk-ami::TestsNotRun", "components of this image hold tests, and run_tests=False runs none of them"
@@ -184,6 +185,7 @@ class GoldenImage(NamedImage):
             self,
             arns=arns,
             environment=environment,
+            subnet=subnet,
             architecture=source.architecture,
             reads=Reads(
                 component_arns=tuple(dict.fromkeys(readable(one.arn) for one in bound)),

@@ -14,6 +14,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, IDependable
 
 from cdk_ami.build.permissions import WILDCARD_REASON, BuildPermissions
+from cdk_ami.checks.rule import is_token
 from cdk_ami.naming import log_group
 from cdk_ami.trust import INSTANCES
 
@@ -67,6 +68,7 @@ def render_infrastructure(
     *,
     arns: ImageArns,
     environment: BuildEnvironment,
+    subnet: ec2.ISubnet | None,
     architecture: Architecture,
     reads: Reads,
     topic: sns.ITopic | None,
@@ -79,7 +81,6 @@ def render_infrastructure(
     own_group = _security_group(scope, name, environment)
     group_ids = [own_group.attr_group_id] if own_group else []
     group_ids += [given.security_group_id for given in environment.security_groups]
-    subnet = environment.chosen_subnet()
     bucket = environment.log_bucket
     shape = imagebuilder.CfnInfrastructureConfiguration
     configuration = shape(
@@ -152,10 +153,13 @@ def _role(
         assume_role_policy_document=INSTANCES,
         policies=[iam.CfnRole.PolicyProperty(policy_name="Build", policy_document=permissions.document())],
     )
+    wildcards = list(permissions.wildcards())
+    if is_token(wildcards):
+        wildcards = Stack.of(scope).resolve(wildcards)
     Validations.of(role).acknowledge(
         *(
             Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{plain_arn(arn)}]", reason=WILDCARD_REASON)
-            for arn in Stack.of(scope).resolve(list(permissions.wildcards()))
+            for arn in wildcards
         )
     )
     return role

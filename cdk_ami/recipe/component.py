@@ -247,8 +247,17 @@ class Component:
         faults = Faults(scope)
         self.find_faults(faults, scope=scope, platform=platform, os_version=os_version)
         faults.raise_if_any()
+        return self.render(scope, platform=platform)
+
+    def render(self, scope: Construct, *, platform: Platform) -> BoundComponent:
+        """Return what ``bind`` returns, for a caller that has looked for faults already.
+
+        Args:
+            scope: The construct that uses the component.
+            platform: Operating system of the source image.
+        """
         if self.document is None:
-            return self._elsewhere()
+            return self._elsewhere(scope)
         from cdk_ami.recipe.rendering import render_component  # noqa: PLC0415 - the value object is plain data
 
         rendered = render_component(scope, self, platform=platform)
@@ -316,12 +325,13 @@ class Component:
         content = f" (content {self.content_hash})"
         return f"{about[: DESCRIPTION_MAX_CHARS - len(content)]}{content}"
 
-    def _elsewhere(self) -> BoundComponent:
+    def _elsewhere(self, scope: Construct) -> BoundComponent:
         arn = self.arn
         if self._managed:
-            from aws_cdk import Aws  # noqa: PLC0415 - the value object is plain data
+            from aws_cdk import Stack  # noqa: PLC0415 - the value object is plain data
 
-            arn = f"arn:{Aws.PARTITION}:imagebuilder:{Aws.REGION}:aws:component/{self._managed}"
+            stack = Stack.of(scope)
+            arn = f"arn:{stack.partition}:imagebuilder:{stack.region}:aws:component/{self._managed}"
         return BoundComponent(
             name=self.name,
             arn=arn,

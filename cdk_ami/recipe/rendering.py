@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
-from aws_cdk import Annotations, Stack, Token
+from aws_cdk import Annotations, Stack
 from aws_cdk import aws_imagebuilder as imagebuilder
 
+from cdk_ami.checks.rule import is_token
 from cdk_ami.limits import INLINE_DOCUMENT_MAX_CHARS
 from cdk_ami.naming import pascal, scoped_name
 
@@ -69,7 +70,7 @@ def render_component(scope: Construct, component: Component, *, platform: Platfo
 def _name(stack: Stack, name: str) -> str:
     # A nested stack's name is known to the deployment only; its path is as unique.
     owner = stack.stack_name
-    return scoped_name(stack.node.path if Token.is_unresolved(owner) else owner, name)
+    return scoped_name(stack.node.path if is_token(owner) else owner, name)
 
 
 def _asset(stack: Stack, asset_id: str, component: Component) -> s3_assets.Asset | None:

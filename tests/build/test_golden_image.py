@@ -76,22 +76,7 @@ def test_a_plain_image_has_a_recipe_that_counts_its_own_versions(plain: dict[str
         "Name": "web",
         "Version": "1.0.x",
         "ParentImage": "ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
-        "Components": [
-            {
-                "ComponentArn": {
-                    "Fn::Join": [
-                        "",
-                        [
-                            "arn:",
-                            {"Ref": "AWS::Partition"},
-                            ":imagebuilder:",
-                            {"Ref": "AWS::Region"},
-                            ":aws:component/simple-boot-test-linux/x.x.x",
-                        ],
-                    ]
-                }
-            }
-        ],
+        "Components": [{"ComponentArn": "arn:aws:imagebuilder:us-east-1:aws:component/simple-boot-test-linux/x.x.x"}],
         "BlockDeviceMappings": [
             {
                 "DeviceName": "/dev/xvda",

@@ -201,13 +201,7 @@ def test_an_aws_managed_component_is_named_in_the_region_and_partition_of_the_st
 
     bound = Component.aws_managed(ManagedComponent.UPDATE_LINUX).bind(stack, platform=LINUX)
 
-    assert stack.resolve(bound.arn)["Fn::Join"][1] == [
-        "arn:",
-        {"Ref": "AWS::Partition"},
-        ":imagebuilder:",
-        {"Ref": "AWS::Region"},
-        ":aws:component/update-linux/x.x.x",
-    ]
+    assert bound.arn == "arn:aws:imagebuilder:us-east-1:aws:component/update-linux/x.x.x"
     assert bound.resource is None
 
 
