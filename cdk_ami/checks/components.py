@@ -90,7 +90,7 @@ def component_version(version: str) -> Iterator[Problem]:
     """A version has three nodes, and everything right of the first x is x."""
     if not isinstance(version, str) or not _VERSION.fullmatch(version):
         yield Problem(
-            problem="is no version of a component",
+            problem="is no version that Image Builder knows",
             got=version,
             fix="write three numbers, with x from the right for the newest, such as 1.x.x",
         )

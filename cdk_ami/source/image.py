@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cdk_ami.checks import distribution as amis
 from cdk_ami.checks import sources
+from cdk_ami.checks.components import component_version
 from cdk_ami.checks.names import parameter_name
 from cdk_ami.checks.rule import is_token
 from cdk_ami.checks.volumes import device_name
@@ -247,10 +248,11 @@ class SourceImage:
                 one of the platform, with a warning.
 
         Raises:
-            ConfigError: When the name or the ARN is malformed.
+            ConfigError: When the name, the ARN or the version is malformed.
         """
         faults = Faults("SourceImage.from_image_builder")
         faults.check("name_or_arn", sources.image_builder_image(name_or_arn))
+        faults.check("version", component_version(version))
         parent: Parent
         if name_or_arn.startswith("arn:") or "${Token[" in name_or_arn:
             parent, public = Fixed(parent_image=name_or_arn), None

@@ -246,6 +246,14 @@ REFUSED: list[tuple[str, Callable[[], SourceImage], str, str, Any, str]] = [
         "image/NAME",
     ),
     (
+        "ComponentVersion",
+        lambda: SourceImage.from_image_builder("amazon-linux-2023-x86", version="newest"),
+        "SourceImage.from_image_builder",
+        "version",
+        "newest",
+        "1.x.x",
+    ),
+    (
         "LookupOwners",
         lambda: SourceImage.lookup(name="base-*", owners=[]),
         "SourceImage.lookup",
