@@ -31,7 +31,7 @@ from cdk_ami import (
 )
 from tests.contract.refusals.row import fleet, image, twins, written
 from tests.support.images import DISTRIBUTION
-from tests.support.synth import make_app, make_stack, only_resource, template_of
+from tests.support.synth import app_context, make_stack, only_resource, template_of
 
 Make = Callable[[cdk.Stack, Any], object]
 ARN: Final = "arn:aws:imagebuilder:us-east-1:123456789012:component/own/1.0.0"
@@ -297,7 +297,7 @@ def _in_an_empty_directory(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize(("tokens", "make"), cases())
 def test_a_token_is_not_refused_and_stands_in_the_template(tokens: list[Token], make: Make) -> None:
-    app = make_app()
+    app = cdk.App(context=app_context(), analytics_reporting=False, tree_metadata=False)
     stacks = [make_stack(f"S{number}", app=app) for number in range(len(tokens))]
 
     for stack, (token, _) in zip(stacks, tokens, strict=True):
