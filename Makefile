@@ -7,8 +7,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV_COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
 
-# The libraries work on every Node since 18; the banner about an old one would drown the progress.
+# The libraries work on every Node since 18; banners about an old one would drown the progress.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 18,20
+export AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED := true
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint types tests destroy lock clean snapshots benchmarks
