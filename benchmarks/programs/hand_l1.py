@@ -44,7 +44,7 @@ for name, file in (("Apache", "apache"), ("CloudwatchAgent", "cloudwatch-agent")
         imagebuilder.CfnComponent(
             stack,
             f"Component{name}",
-            name=f"Web-{file}",
+            name=f"web-{file}",
             version="1.0.0",
             platform="Linux",
             data=text,
@@ -79,7 +79,6 @@ recipe = imagebuilder.CfnImageRecipe(
     ami_tags=TAGS,
 )
 log_group = logs.CfnLogGroup(stack, "LogGroup", log_group_name="/aws/imagebuilder/web", retention_in_days=90)
-log_group.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
 role = trusting_ec2(
     "Role",
     "What a build of web may do",
@@ -212,8 +211,6 @@ image = imagebuilder.CfnImage(
     tags=TAGS,
 )
 image.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
-for needed in (log_group, role, security_group):
-    image.add_resource_dependency(needed)
 
 fleet_role = trusting_ec2(
     "FleetRole",
@@ -235,7 +232,7 @@ fleet_role = trusting_ec2(
         {
             "Sid": "Metrics",
             "Effect": "Allow",
-            "Action": "cloudwatch:PutMetricData",
+            "Action": ["cloudwatch:PutMetricData"],
             "Resource": "*",
             "Condition": {"StringEquals": {"cloudwatch:namespace": "CWAgent"}},
         },
