@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from aws_cdk import Annotations, CfnOutput, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_sns as sns
@@ -10,6 +12,9 @@ from constructs import Construct
 from cdk_ami import Architecture, ImageChannel, ImageFleet, SourceImage
 from cdk_ami.settings import FleetSettings
 from stacks.network import Network
+
+AGENT_LOG_PREFIX: Final = "/golden-image/"
+"""What `components/cloudwatch-agent.yaml` begins the names of its log groups with."""
 
 
 class FleetStack(Stack):
@@ -55,6 +60,7 @@ class FleetStack(Stack):
             zones=settings.zones,
             instance_type=settings.instance_type,
             desired_size=settings.size,
+            agent_log_prefix=AGENT_LOG_PREFIX,
             notifications=notices,
         )
         CfnOutput(self, "NoticesTopic", value=notices.topic_arn, description="Tells of launches and terminations")

@@ -117,7 +117,7 @@ role = trusting_ec2(
         {
             "Sid": "Logs",
             "Effect": "Allow",
-            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
             "Resource": log_group.attr_arn,
         },
         {
@@ -232,7 +232,7 @@ fleet_role = trusting_ec2(
         {
             "Sid": "Metrics",
             "Effect": "Allow",
-            "Action": ["cloudwatch:PutMetricData"],
+            "Action": "cloudwatch:PutMetricData",
             "Resource": "*",
             "Condition": {"StringEquals": {"cloudwatch:namespace": "CWAgent"}},
         },

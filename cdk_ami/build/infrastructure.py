@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Acknowledgment, RemovalPolicy, Stack, Validations
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_imagebuilder as imagebuilder
@@ -14,9 +14,9 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, IDependable
 
 from cdk_ami.build.permissions import WILDCARD_REASON, BuildPermissions
-from cdk_ami.checks.rule import is_token
 from cdk_ami.naming import log_group
-from cdk_ami.trust import INSTANCES
+from cdk_ami.policies import INSTANCES
+from cdk_ami.wildcards import acknowledge_wildcards
 
 if TYPE_CHECKING:
     from aws_cdk import aws_sns as sns
@@ -146,38 +146,16 @@ def _role(
         log_key_arn=key.key_arn if key else None,
         inventory=reads.inventory,
     )
+    document = permissions.document()
     role = iam.CfnRole(
         scope,
         "Role",
         description=f"What a build of {arns.name} may do",
         assume_role_policy_document=INSTANCES,
-        policies=[iam.CfnRole.PolicyProperty(policy_name="Build", policy_document=permissions.document())],
+        policies=[iam.CfnRole.PolicyProperty(policy_name="Build", policy_document=document)],
     )
-    wildcards = list(permissions.wildcards())
-    if is_token(wildcards):
-        wildcards = Stack.of(scope).resolve(wildcards)
-    Validations.of(role).acknowledge(
-        *(
-            Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{plain_arn(arn)}]", reason=WILDCARD_REASON)
-            for arn in wildcards
-        )
-    )
+    acknowledge_wildcards(role, document, reason=WILDCARD_REASON)
     return role
-
-
-def plain_arn(arn: Any) -> str:
-    """Return ``arn``, resolved to CloudFormation, as cdk-nag writes it: references in angle brackets."""
-    match arn:
-        case str():
-            return arn
-        case {"Ref": str(name)}:
-            return f"<{name}>"
-        case {"Fn::GetAtt": [str(name), str(attribute)]}:
-            return f"<{name}.{attribute}>"
-        case {"Fn::Join": [str(separator), list(parts)]}:
-            return separator.join(plain_arn(part) for part in parts)
-        case _:
-            return str(arn)
 
 
 def _security_group(scope: Construct, name: str, environment: BuildEnvironment) -> ec2.CfnSecurityGroup | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from cdk_ami.checks.rule import is_token
+from cdk_ami.policies import allow, policy
 
 _AGENT_ACTIONS: Final = (
     "ec2messages:AcknowledgeMessage",
@@ -31,6 +32,10 @@ _INVENTORY_ACTIONS: Final = (
 )
 """How the SSM agent reports the packages that enhanced metadata lists.
 https://docs.aws.amazon.com/imagebuilder/latest/userguide/image-builder-service-linked-role.html"""
+
+_LOG_ACTIONS: Final = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
+"""How the component runner writes its log.  It asks for the group first, which is there already.
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/monitor-cwlogs.html"""
 
 WILDCARD_REASON: Final = (
     "The SSM agent's actions take no resource, AWS-managed components get new versions under their name, and the "
@@ -77,28 +82,21 @@ class BuildPermissions:
     def document(self) -> dict[str, Any]:
         """Return the policy document."""
         statements = [
-            _allow("Agent", [*_AGENT_ACTIONS, *(_INVENTORY_ACTIONS if self.inventory else ())], ["*"]),
-            _allow("Objects", ["s3:GetObject"], [*self.service_object_arns, *self.object_arns]),
-            _allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [self.log_group_arn]),
+            allow("Agent", [*_AGENT_ACTIONS, *(_INVENTORY_ACTIONS if self.inventory else ())], ["*"]),
+            allow("Objects", ["s3:GetObject"], [*self.service_object_arns, *self.object_arns]),
+            allow("Logs", _LOG_ACTIONS, [self.log_group_arn]),
         ]
         if self.component_arns:
-            statements.append(_allow("Components", ["imagebuilder:GetComponent"], self.component_arns))
+            statements.append(allow("Components", ["imagebuilder:GetComponent"], self.component_arns))
         if self.inventory:
             # The agent reads the one document that its inventory association names.
             document = f"arn:{self.partition}:ssm:{self.region}::document/AWS-GatherSoftwareInventory"
-            statements.append(_allow("Inventory", ["ssm:GetDocument"], [document]))
+            statements.append(allow("Inventory", ["ssm:GetDocument"], [document]))
         if self.log_objects_arn:
-            statements.append(_allow("LogObjects", ["s3:PutObject"], [self.log_objects_arn]))
+            statements.append(allow("LogObjects", ["s3:PutObject"], [self.log_objects_arn]))
         if self.log_key_arn:
-            statements.append(_allow("LogKey", ["kms:Decrypt", "kms:GenerateDataKey"], [self.log_key_arn]))
-        return {"Version": "2012-10-17", "Statement": statements}
-
-    def wildcards(self) -> tuple[str, ...]:
-        """Return the resources with a wildcard, in the order of the document, each once."""
-        found = [
-            resource for statement in self.document()["Statement"] for resource in _listed(statement) if "*" in resource
-        ]
-        return tuple(dict.fromkeys(found))
+            statements.append(allow("LogKey", ["kms:Decrypt", "kms:GenerateDataKey"], [self.log_key_arn]))
+        return policy(statements)
 
 
 def readable(component_arn: str) -> str:
@@ -111,21 +109,3 @@ def readable(component_arn: str) -> str:
     if is_token(version) or not slash or "." not in version:
         return component_arn
     return f"{stem}/*" if "x" in version else f"{component_arn}/*"
-
-
-def _listed(statement: Mapping[str, Any]) -> list[str]:
-    resource = statement["Resource"]
-    return [resource] if isinstance(resource, str) else list(resource)
-
-
-def _allow(sid: str, actions: Sequence[str], resources: Sequence[str]) -> dict[str, Any]:
-    return {
-        "Sid": sid,
-        "Effect": "Allow",
-        "Action": _one_or_all(actions),
-        "Resource": _one_or_all(resources),
-    }
-
-
-def _one_or_all(values: Sequence[str]) -> str | list[str]:
-    return values[0] if len(values) == 1 else list(values)

@@ -11,6 +11,7 @@ from cdk_ami.limits import (
     HEALTHY_PERCENT_MAX,
     HEALTHY_PERCENT_MIN,
     HEALTHY_PERCENT_SPAN,
+    LOG_GROUP,
     USER_DATA_MAX_BYTES,
 )
 
@@ -150,3 +151,17 @@ def user_data_size(text: str) -> Iterator[Problem]:
 def all_known(values: Sequence[str]) -> bool:
     """Tell whether none of ``values`` waits for the deployment."""
     return not any(is_token(value) for value in values)
+
+
+@rule(
+    "AgentLogPrefix",
+    source="https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html",
+)
+def agent_log_prefix(prefix: str) -> Iterator[Problem]:
+    """The beginning of a log group's name is of letters, digits and a few signs, and no wildcard stands in it."""
+    if not LOG_GROUP.fullmatch(prefix):
+        yield Problem(
+            problem="is not how the name of a log group begins",
+            got=prefix,
+            fix="use 1 to 512 letters, digits and -_/. only, such as '/golden-image/'",
+        )

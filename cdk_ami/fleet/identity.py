@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Acknowledgment, Validations
+from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 
 from cdk_ami.fleet.permissions import WILDCARD_REASON, fleet_policy
-from cdk_ami.trust import INSTANCES
+from cdk_ami.policies import INSTANCES
+from cdk_ami.wildcards import acknowledge_wildcards
 
 if TYPE_CHECKING:
     from aws_cdk import aws_logs as logs
@@ -77,12 +78,14 @@ def render_role(
     session_manager: bool,
     cloudwatch_agent: bool,
     log_groups: Sequence[logs.ILogGroup],
+    agent_log_prefix: str | None,
 ) -> iam.CfnRole:
     """Add the role of a fleet's own to ``scope``; what it allows is described at `ImageFleet`."""
     document = fleet_policy(
         session_manager=session_manager,
         cloudwatch_agent=cloudwatch_agent,
         log_group_arns=[group.log_group_arn for group in log_groups],
+        agent_log_groups_arn=_log_groups_arn(scope, agent_log_prefix) if agent_log_prefix else None,
     )
     role = iam.CfnRole(
         scope,
@@ -93,9 +96,13 @@ def render_role(
         if document["Statement"]
         else None,
     )
-    if session_manager or cloudwatch_agent:
-        Validations.of(role).acknowledge(Acknowledgment(id="AwsSolutions-IAM5[Resource::*]", reason=WILDCARD_REASON))
+    acknowledge_wildcards(role, document, reason=WILDCARD_REASON)
     return role
+
+
+def _log_groups_arn(scope: Construct, prefix: str) -> str:
+    stack = Stack.of(scope)
+    return f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:{prefix}*"
 
 
 def render_security_group(scope: Construct, vpc: ec2.IVpc) -> ec2.CfnSecurityGroup:

@@ -47,6 +47,7 @@ class Launch:
     session_manager: bool
     cloudwatch_agent: bool
     log_groups: Sequence[logs.ILogGroup]
+    agent_log_prefix: str | None
     security_groups: Sequence[ec2.ISecurityGroup] | None
     containers: bool
     detailed_monitoring: bool
@@ -81,10 +82,12 @@ class Launch:
             self.image.find_faults(faults, scope=scope)
         if self.security_groups is not None and not self.security_groups:
             faults.add("security_groups", "is empty", got=[], fix="leave it out for a group of its own, or name one")
-        if self.role is not None and self.log_groups:
-            faults.add(
-                "log_groups", "has no effect beside role", got="both", fix="grant the role what it needs instead"
-            )
+        if self.agent_log_prefix is not None:
+            faults.check("agent_log_prefix", rules.agent_log_prefix(self.agent_log_prefix))
+        for prop, given in (("log_groups", self.log_groups), ("agent_log_prefix", self.agent_log_prefix)):
+            if self.role is not None and given:
+                fix = "grant the role what it needs instead"
+                faults.add(prop, "has no effect beside role", got="both", fix=fix)
 
     def _find_faults_of_type(self, faults: Faults) -> None:
         name = self.instance_type_name
@@ -141,6 +144,7 @@ def render_launch(scope: Construct, launch: Launch) -> RenderedLaunch:
             session_manager=launch.session_manager,
             cloudwatch_agent=launch.cloudwatch_agent,
             log_groups=launch.log_groups,
+            agent_log_prefix=launch.agent_log_prefix,
         ),
         security_groups=launch.security_groups or render_security_group(scope, launch.vpc),
     )

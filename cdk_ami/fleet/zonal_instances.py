@@ -58,9 +58,12 @@ class ZonalInstances(Construct):
         user_data: Script of the first boot, at most 16 KiB.  Default: none.
         role: What the instances may do.  Default: a role of their own that allows what the next three say.
         session_manager: Whether the default role lets people open sessions.  Default: True.
-        cloudwatch_agent: Whether the default role lets the CloudWatch agent report metrics.  Default: True; metrics
-            cost 0.30 USD a month each beyond the first ten.
+        cloudwatch_agent: Whether the default role lets the CloudWatch agent report metrics in its own namespace,
+            ``CWAgent``.  Default: True; metrics cost 0.30 USD a month each beyond the first ten.
         log_groups: Log groups that the default role may write.  Default: none.
+        agent_log_prefix: What the names of the log groups begin with that the CloudWatch agent makes by itself, such as
+            ``/golden-image/``, because its configuration in the image names them.  They outlive the stack; logs cost
+            about 0.50 USD for each GB.  Default: none, the agent makes no log groups.
         security_groups: Security groups.  Default: one of its own, which lets everything out and nothing in.
         containers: Whether containers on the instances need the metadata service, one network hop further.
             Default: False.
@@ -92,6 +95,7 @@ class ZonalInstances(Construct):
         session_manager: bool = True,
         cloudwatch_agent: bool = True,
         log_groups: Sequence[logs.ILogGroup] = (),
+        agent_log_prefix: str | None = None,
         security_groups: Sequence[ec2.ISecurityGroup] | None = None,
         containers: bool = False,
         detailed_monitoring: bool = False,
@@ -108,6 +112,7 @@ class ZonalInstances(Construct):
             session_manager=session_manager,
             cloudwatch_agent=cloudwatch_agent,
             log_groups=tuple(log_groups),
+            agent_log_prefix=agent_log_prefix,
             security_groups=security_groups,
             containers=containers,
             detailed_monitoring=detailed_monitoring,

@@ -14,11 +14,11 @@ from aws_cdk import aws_s3 as s3
 from cdk_nag import AwsSolutionsChecks
 
 from cdk_ami.build.environment import BuildEnvironment
-from cdk_ami.build.infrastructure import plain_arn
 from cdk_ami.build.permissions import readable
 from cdk_ami.build.schedule import BuildSchedule
 from cdk_ami.build.trigger import BuildTrigger
 from cdk_ami.recipe.component import Component
+from cdk_ami.wildcards import plain_arn
 from tests.support.images import make_image, template_with
 from tests.support.synth import make_app, make_stack, resources_of, template_of
 
@@ -68,7 +68,7 @@ def test_a_build_may_do_what_every_build_does_and_nothing_else() -> None:
         {
             "Sid": "Logs",
             "Effect": "Allow",
-            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
             "Resource": {"Fn::GetAtt": ["WebLogGroup6ECE5103", "Arn"]},
         },
         {

@@ -52,6 +52,7 @@ def populate(stack: cdk.Stack) -> None:
         vpc=vpc,
         zones=["us-east-1a", "us-east-1b"],
         max_size=6,
+        agent_log_prefix="/golden-image/",
         volumes=[Volume(size_gib=20, iops=4_000, throughput_mib=250)],
         user_data="#!/bin/sh\nhostname",
         notifications=topic,

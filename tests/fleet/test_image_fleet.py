@@ -370,6 +370,16 @@ def test_log_groups_are_named_in_the_role() -> None:
     assert statement["Resource"] == {"Fn::GetAtt": [stack.get_logical_id(group.node.default_child), "Arn"]}  # type: ignore[arg-type]
 
 
+def test_the_agents_log_groups_are_named_in_the_role_by_their_prefix() -> None:
+    stack = make_stack()
+
+    ImageFleet(stack, "Fleet", image=WEB.machine_image(), vpc=network(stack), agent_log_prefix="/golden-image/")
+
+    [policy] = only_resource(template_of(stack), "AWS::IAM::Role")["Properties"]["Policies"]
+    statement = next(one for one in policy["PolicyDocument"]["Statement"] if one["Sid"] == "AgentLogs")
+    assert statement["Resource"] == "arn:aws:logs:us-east-1:123456789012:log-group:/golden-image/*"
+
+
 def test_security_groups_that_are_given_take_the_place_of_its_own() -> None:
     stack = make_stack()
     group = ec2.SecurityGroup.from_security_group_id(stack, "Own", "sg-0123456789abcdef0")

@@ -129,3 +129,19 @@ def test_log_groups_are_written_and_never_made() -> None:
 
     assert statement["Resource"] == "arn:x"
     assert "logs:CreateLogGroup" not in statement["Action"]
+
+
+def test_the_agents_own_log_groups_are_made_written_and_given_a_retention() -> None:
+    made, described = fleet_policy(session_manager=False, cloudwatch_agent=False, agent_log_groups_arn="arn:x*")[
+        "Statement"
+    ]
+
+    assert made["Resource"] == "arn:x*"
+    assert made["Action"] == [
+        "logs:CreateLogGroup",
+        "logs:PutRetentionPolicy",
+        "logs:CreateLogStream",
+        "logs:DescribeLogStreams",
+        "logs:PutLogEvents",
+    ]
+    assert (described["Action"], described["Resource"]) == ("logs:DescribeLogGroups", "*")

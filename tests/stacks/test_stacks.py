@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml
 from syrupy.assertion import SnapshotAssertion
 
 from cdk_ami import Architecture, BuildTrigger, Platform
@@ -81,6 +82,34 @@ def test_nothing_reaches_into_a_network_of_ours(templates: dict[str, Any]) -> No
         assert [group["Properties"].get("SecurityGroupIngress") for group in groups] == [None] * len(groups)
         assert resources_of(template, "AWS::EC2::SecurityGroupIngress") == {}
         assert resources_of(template, "AWS::EC2::NatGateway") == {}
+
+
+def test_the_agent_of_the_image_may_do_in_a_fleet_what_its_configuration_tells_it(templates: dict[str, Any]) -> None:
+    components = resources_of(templates["web-image"], "AWS::ImageBuilder::Component").values()
+    document = yaml.safe_load(
+        next(one["Properties"]["Data"] for one in components if one["Properties"]["Name"].endswith("cloudwatch-agent"))
+    )
+    defaults = {name: about["default"] for entry in document["parameters"] for name, about in entry.items()}
+    roles = resources_of(templates["web-fleet-us-east-1"], "AWS::IAM::Role")
+    [policy] = next(role for name, role in roles.items() if name.startswith("FleetRole"))["Properties"]["Policies"]
+
+    allowed = {one["Sid"]: one for one in policy["PolicyDocument"]["Statement"]}
+
+    namespace = allowed["Metrics"]["Condition"]["StringEquals"]["cloudwatch:namespace"]
+    assert namespace == defaults["Namespace"]
+    assert allowed["AgentLogs"]["Resource"].endswith(f":log-group:{defaults['LogGroupPrefix']}/*")
+
+
+def test_flow_logs_are_delivered_for_this_account_only(templates: dict[str, Any]) -> None:
+    for template in templates.values():
+        trusts = [
+            statement
+            for role in resources_of(template, "AWS::IAM::Role").values()
+            for statement in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+            if statement["Principal"]["Service"] == "vpc-flow-logs.amazonaws.com"
+        ]
+
+        assert [trust["Condition"] for trust in trusts] == [{"StringEquals": {"aws:SourceAccount": "123456789012"}}]
 
 
 @pytest.mark.parametrize(

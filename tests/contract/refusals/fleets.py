@@ -155,4 +155,13 @@ ROWS: Final = (
         "both",
         "grant the role",
     ),
+    Row(
+        "the names of log groups begin with a wildcard",
+        running(agent_log_prefix="/golden-image/*"),
+        "S/Fleet",
+        "agent_log_prefix",
+        "/golden-image/*",
+        "such as '/golden-image/'",
+        "AgentLogPrefix",
+    ),
 )
