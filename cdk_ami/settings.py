@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
-
 from cdk_ami.checks import fleet as fleets
 from cdk_ami.checks import names
-from cdk_ami.checks.shape import shape_problems
+from cdk_ami.checks.shape import Shape
 from cdk_ami.errors import ConfigError, Faults
 
 SETTINGS_FILE = "cdk-ami.toml"
@@ -127,7 +124,7 @@ def parse(data: Mapping[str, Any], *, where: str, folder: Path) -> Settings:
         ConfigError: Naming every fault.
     """
     faults = Faults(where)
-    for found in shape_problems(_validator(), dict(data)):
+    for _, found in _shape().problems(dict(data)):
         faults.add(found.at or "settings", found.problem, got=found.got, fix=found.fix)
     faults.raise_if_any()
     settings = _settings(data, folder)
@@ -167,7 +164,7 @@ def _fleet(fleet: dict[str, Any], image: str) -> FleetSettings:
 
 
 def _with_defaults(table: Mapping[str, Any], name: str) -> dict[str, Any]:
-    shape = _schema()["properties"][name]
+    shape = _shape().schema["properties"][name]
     properties = shape.get("items", shape)["properties"]
     return {key: table.get(key, about.get("default")) for key, about in properties.items()}
 
@@ -209,11 +206,5 @@ def _check(settings: Settings, faults: Faults) -> None:
 
 
 @cache
-def _schema() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(Path(__file__).with_name("settings.schema.json").read_text(encoding="utf-8"))
-    return schema
-
-
-@cache
-def _validator() -> jsonschema_rs.Validator:
-    return jsonschema_rs.validator_for(_schema())
+def _shape() -> Shape:
+    return Shape.read(Path(__file__).with_name("settings.schema.json"))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from cdk_ami.checks.document_shape import schema, shape_of, short
 from cdk_ami.checks.expressions import expression_problems
 from cdk_ami.checks.names import IB
 from cdk_ami.checks.rule import Problem, rule
+from cdk_ami.checks.shape import Shape, short
 from cdk_ami.limits import DOCUMENT_MAX_CHARS, VARIABLE_NAME
 
 _DOCS: Final = "https://docs.aws.amazon.com/imagebuilder/latest/userguide/"
@@ -49,7 +50,7 @@ class Sealed:
     def shape(self) -> tuple[tuple[bool, Problem], ...]:
         """What the schema finds, each with whether it stands inside a step's inputs."""
         if self._shape is None:
-            self._shape = tuple(shape_of(self.data))
+            self._shape = tuple(("inputs" in place, found) for place, found in _shape().problems(self.data))
         return self._shape
 
     def steps(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -280,7 +281,7 @@ def unknown_actions(document: Sealed) -> Iterator[Problem]:
 @rule("UnknownKey", source=_DOCUMENTS)
 def unknown_keys(document: Sealed) -> Iterator[Problem]:
     """A key is one that this library knows; the service may know more."""
-    known = schema()
+    known = _shape().schema
     steps, phases = known["$defs"]["step"]["properties"], known["$defs"]["phase"]["properties"]
     yield from _strangers(document.mapping, known["properties"], "")
     for index, phase in enumerate(_list(document.mapping.get("phases"))):
@@ -325,7 +326,7 @@ DOCUMENT_WARNINGS: Final = (unknown_actions, unknown_keys)
 
 def actions() -> dict[str, Any]:
     """Return the action modules by name, each as its inputs' schema with ``x-platforms`` and ``x-outputs``."""
-    known: dict[str, Any] = schema()["$defs"]["actions"]
+    known: dict[str, Any] = _shape().schema["$defs"]["actions"]
     return known
 
 
@@ -342,6 +343,11 @@ def as_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
+
+
+@cache
+def _shape() -> Shape:
+    return Shape.read(Path(__file__).parents[1] / "recipe/component.schema.json")
 
 
 def _list(value: Any) -> list[Any]:

@@ -1,59 +1,117 @@
-"""Says in plain words where data leaves its JSON Schema."""
+"""Says in plain words where data leaves its JSON Schema: a component document, or the settings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
-from jsonschema_rs import ValidationError, ValidationErrorKind, Validator
+from jsonschema_rs import ValidationError, ValidationErrorKind, Validator, validator_for
 
 from cdk_ami.checks.rule import Problem
 
-_EXPECTED = {
-    "string": "text in quotes",
+Place = tuple[str | int, ...]
+"""Where something stands in data: keys of mappings, positions in lists."""
+
+_SHOWN_MAX: Final = 120
+
+_TYPES: Final = {
+    "string": "text",
     "integer": "a whole number",
     "number": "a number",
     "boolean": "true or false",
     "array": "a list",
-    "object": "a table of keys and values",
+    "object": "a mapping",
     "null": "nothing",
 }
 
 
-def shape_problems(validator: Validator, data: Any) -> Iterator[Problem]:
-    """Yield what is wrong with the shape of ``data``, one problem per fault, in the order of the document."""
-    for error in sorted(validator.iter_errors(data), key=lambda error: [str(step) for step in error.instance_path]):
-        yield from _problems(error)
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A JSON Schema with the validator made from it.
+
+    Attributes:
+        schema: The schema.  ``x-fix`` in it says what to do about whatever leaves the place where it stands.
+        validator: Its validator.
+    """
+
+    schema: Mapping[str, Any]
+    validator: Validator
+
+    @classmethod
+    def read(cls, path: Path) -> Shape:
+        """Return the shape that the file ``path`` describes."""
+        schema = json.loads(path.read_text(encoding="utf-8"))
+        return cls(schema, validator_for(schema))
+
+    def problems(self, data: Any) -> Iterator[tuple[Place, Problem]]:
+        """Yield what is wrong with ``data``, in its order, each with the path of what is wrong or missing."""
+        for error in sorted(self.validator.iter_errors(data), key=_order):
+            yield from self._problems(error)
+
+    def _problems(self, error: ValidationError) -> Iterator[tuple[Place, Problem]]:
+        path, kind = tuple(error.instance_path), error.kind
+        got: Any = error.instance
+        fix = self._fix(error.schema_path)
+        match kind:
+            case ValidationErrorKind.Required():
+                missing = (*path, kind.property)
+                fix = fix or f"add {kind.property}"
+                yield missing, Problem(problem="is missing", got=None, fix=fix, at=written(missing))
+                return
+            case ValidationErrorKind.AdditionalProperties():
+                for name in kind.unexpected:
+                    stranger, fix = (*path, name), "remove it, or mend its spelling"
+                    yield stranger, Problem(problem="is not a known key", got=got[name], fix=fix, at=written(stranger))
+                return
+            case ValidationErrorKind.MinItems():
+                problem, fix = "is empty", fix or "list at least one"
+            case ValidationErrorKind.Type():
+                wanted = ["string"] if "string" in kind.types else sorted(kind.types, key=list(_TYPES).index)
+                names = " or ".join(_TYPES[name] for name in wanted)
+                problem = f"is {_kind_of(got)}, not {names}"
+                colon = isinstance(got, dict) and len(got) == 1
+                fix = fix or ("put the whole text in quotes: it holds a colon" if colon else f"give {names}")
+            case ValidationErrorKind.Enum():
+                problem, fix = "is not one of the choices", fix or f"use one of {kind.options}"
+            case _:
+                problem, fix = "does not fit", fix or f"mend it: {error.message}"
+        yield path, Problem(problem=problem, got=short(got), fix=fix, at=written(path))
+
+    def _fix(self, steps: list[str | int]) -> str:
+        node: Any = self.schema
+        for step in steps[:-1]:
+            node = node[step]
+        return str(node.get("x-fix", "")) if isinstance(node, dict) else ""
 
 
-def path_of(steps: list[str | int]) -> str:
+def written(path: Place) -> str:
     """Return a path as users write it: ``fleet[1].zones[0]``."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
-    return text.removeprefix(".")
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
-def _problems(error: ValidationError) -> Iterator[Problem]:
-    at, kind = path_of(error.instance_path), error.kind
-    got: Any = error.instance
-    match kind:
-        case ValidationErrorKind.Required():
-            yield Problem(at=_join(at, kind.property), problem="is missing", got=None, fix=f"add {kind.property}")
-        case ValidationErrorKind.AdditionalProperties():
-            for name in kind.unexpected:
-                yield Problem(
-                    at=_join(at, name),
-                    problem="is not a known key",
-                    got=got[name],
-                    fix="remove it, or mend its spelling",
-                )
-        case ValidationErrorKind.Enum():
-            yield Problem(at=at, problem="is not one of the choices", got=got, fix=f"use one of {kind.options}")
-        case ValidationErrorKind.Type():
-            names = " or ".join(_EXPECTED.get(name, name) for name in kind.types)
-            yield Problem(at=at, problem="has the wrong type", got=got, fix=f"give {names}")
-        case _:
-            yield Problem(at=at, problem="does not fit", got=got, fix=f"mend it: {error.message}")
+def short(value: Any) -> Any:
+    """Return the value, cut to what an error can show."""
+    shown = repr(value)
+    return value if len(shown) <= _SHOWN_MAX else f"{shown[:_SHOWN_MAX]}..."
 
 
-def _join(at: str, name: str) -> str:
-    return f"{at}.{name}" if at else name
+def _order(error: ValidationError) -> list[tuple[int, str]]:
+    return [(step, "") if isinstance(step, int) else (-1, step) for step in error.instance_path]
+
+
+def _kind_of(value: Any) -> str:
+    if value is None:
+        return "empty"
+    for kind, word in (
+        (bool, "true or false"),
+        (str, "text"),
+        (int, "a number"),
+        (float, "a number"),
+        (list, "a list"),
+    ):
+        if isinstance(value, kind):
+            return word
+    return "a mapping"
