@@ -1,7 +1,7 @@
 """One image and one fleet with the official constructs: the experimental L2 of Image Builder, and stable L2s.
 
-The same capability as `ours.py`, the way a user of those constructs writes it: their own defaults where they fit, AWS's
-managed policies for the roles, an L1 where there is no L2, which is the build within a deployment.
+The same capability as `ours.py`, as a user of those constructs writes it: roles with the same permissions, their own
+defaults where they fit, an L1 where there is no L2, which is the build within a deployment.
 """
 
 from pathlib import Path
@@ -62,6 +62,53 @@ log_group = logs.LogGroup(
 builds = ec2.SecurityGroup(stack, "Builds", vpc=vpc, allow_all_outbound=False)
 for port in (443, 80):
     builds.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(port), "AWS and package repositories")
+boot_test_versions = f"arn:{stack.partition}:imagebuilder:{stack.region}:aws:component/simple-boot-test-linux/*"
+build_role = iam.Role(
+    stack,
+    "BuildRole",
+    assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
+    inline_policies={
+        "Build": iam.PolicyDocument(
+            statements=[
+                iam.PolicyStatement(
+                    actions=[
+                        "ec2messages:AcknowledgeMessage",
+                        "ec2messages:DeleteMessage",
+                        "ec2messages:FailMessage",
+                        "ec2messages:GetEndpoint",
+                        "ec2messages:GetMessages",
+                        "ec2messages:SendReply",
+                        "ssm:ListInstanceAssociations",
+                        "ssm:PutInventory",
+                        "ssm:UpdateInstanceAssociationStatus",
+                        "ssm:UpdateInstanceInformation",
+                        "ssmmessages:CreateControlChannel",
+                        "ssmmessages:CreateDataChannel",
+                        "ssmmessages:OpenControlChannel",
+                        "ssmmessages:OpenDataChannel",
+                    ],
+                    resources=["*"],
+                ),
+                iam.PolicyStatement(
+                    actions=["s3:GetObject"],
+                    resources=[
+                        "arn:aws:s3:::ec2imagebuilder-managed-resources-us-east-1-prod/*",
+                        "arn:aws:s3:::ec2imagebuilder-toe-us-east-1-prod/*",
+                    ],
+                ),
+                iam.PolicyStatement(
+                    actions=["imagebuilder:GetComponent"],
+                    resources=[*(component.component_arn for component in components), boot_test_versions],
+                ),
+                iam.PolicyStatement(
+                    actions=["ssm:GetDocument"],
+                    resources=["arn:aws:ssm:us-east-1::document/AWS-GatherSoftwareInventory"],
+                ),
+            ]
+        )
+    },
+)
+log_group.grant_write(build_role)
 infrastructure = imagebuilder.InfrastructureConfiguration(
     stack,
     "Infrastructure",
@@ -69,6 +116,7 @@ infrastructure = imagebuilder.InfrastructureConfiguration(
     vpc=vpc,
     subnet_selection=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC),
     security_groups=[builds],
+    role=build_role,
     instance_types=[ec2.InstanceType(name) for name in ("m6i.large", "m5.large", "t3.large")],
     http_tokens=imagebuilder.HttpTokens.REQUIRED,
     http_put_response_hop_limit=2,
@@ -118,8 +166,29 @@ image = imagebuilder_l1.CfnImage(
     tags=TAGS,
 )
 image.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
-image.node.add_dependency(log_group, infrastructure, builds)
+image.node.add_dependency(log_group, build_role, infrastructure, builds)
 
+fleet_role = iam.Role(stack, "FleetRole", assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"))
+fleet_role.add_to_policy(
+    iam.PolicyStatement(
+        actions=[
+            "ssm:UpdateInstanceInformation",
+            "ssmmessages:CreateControlChannel",
+            "ssmmessages:CreateDataChannel",
+            "ssmmessages:OpenControlChannel",
+            "ssmmessages:OpenDataChannel",
+        ],
+        resources=["*"],
+    )
+)
+fleet_role.add_to_policy(
+    iam.PolicyStatement(
+        actions=["cloudwatch:PutMetricData"],
+        resources=["*"],
+        conditions={"StringEquals": {"cloudwatch:namespace": "CWAgent"}},
+    )
+)
+fleet_role.add_to_policy(iam.PolicyStatement(actions=["ec2:DescribeTags", "ec2:DescribeVolumes"], resources=["*"]))
 template = ec2.LaunchTemplate(
     stack,
     "LaunchTemplate",
@@ -127,15 +196,7 @@ template = ec2.LaunchTemplate(
     instance_type=ec2.InstanceType("t3.micro"),
     require_imdsv2=True,
     http_put_response_hop_limit=1,
-    role=iam.Role(
-        stack,
-        "FleetRole",
-        assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
-        managed_policies=[
-            iam.ManagedPolicy.from_aws_managed_policy_name("AmazonSSMManagedInstanceCore"),
-            iam.ManagedPolicy.from_aws_managed_policy_name("CloudWatchAgentServerPolicy"),
-        ],
-    ),
+    role=fleet_role,
     security_group=ec2.SecurityGroup(stack, "FleetSecurityGroup", vpc=vpc),
 )
 cdk.Tags.of(template).add("Name", "Web/Fleet")
