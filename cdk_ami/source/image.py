@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,18 +10,15 @@ from cdk_ami.checks import distribution as amis
 from cdk_ami.checks import sources
 from cdk_ami.checks.components import component_version
 from cdk_ami.checks.names import parameter_name
-from cdk_ami.checks.rule import is_token
-from cdk_ami.checks.volumes import device_name
 from cdk_ami.errors import Faults
-from cdk_ami.source.catalog import BY_PARAMETER, CATALOG_DATE, MANAGED_IMAGES, PublicImage, find
+from cdk_ami.source.catalog import BY_PARAMETER, CATALOG_DATE, MANAGED_IMAGES, PublicImage
 from cdk_ami.source.parent import Fixed, Lookup, Managed, Parent, find_faults_of_stack, parent_image
 from cdk_ami.source.platform import Architecture, Platform
+from cdk_ami.source.traits import Given, Traits, find_late_values, published
 
 if TYPE_CHECKING:
     from aws_cdk import Annotations
     from constructs import Construct
-
-_ROOT_DEVICES = {Platform.LINUX: "/dev/xvda", Platform.WINDOWS: "/dev/sda1"}
 
 
 class Channel(Protocol):
@@ -85,7 +82,8 @@ class SourceImage:
         Args:
             architecture: Processor.
             minimal: Whether to start from the image with the fewest packages (2 GiB instead of 8).  It lacks the
-                Systems Manager agent, which Image Builder installs for the build and removes again.
+                Systems Manager agent, which Image Builder installs for the build; ``keep_ssm_agent=False`` of the
+                golden image removes it again.
 
         Raises:
             ConfigError: When Amazon publishes no such AMI.
@@ -180,16 +178,8 @@ class SourceImage:
             faults.check("name", parameter_name(name))
         public = BY_PARAMETER.get(name)
         parent = Fixed(parent_image=f"ssm:{name}", parameter=name)
-        return cls._described(
-            faults,
-            parent,
-            title=name,
-            public=public,
-            platform=platform,
-            architecture=architecture,
-            root_device=root_device,
-            owner=owner,
-        )
+        given = Given(platform=platform, architecture=architecture, root_device=root_device)
+        return cls._described(faults, parent, given, title=name, owner=owner, public=public)
 
     @classmethod
     def from_ami_id(
@@ -216,16 +206,8 @@ class SourceImage:
         faults = Faults("SourceImage.from_ami_id")
         faults.check("ami_id", amis.ami_id(ami_id))
         parent = Fixed(parent_image=ami_id)
-        return cls._described(
-            faults,
-            parent,
-            title=ami_id,
-            public=None,
-            platform=platform,
-            architecture=architecture,
-            root_device=root_device,
-            owner=owner,
-        )
+        given = Given(platform=platform, architecture=architecture, root_device=root_device)
+        return cls._described(faults, parent, given, title=ami_id, owner=owner)
 
     @classmethod
     def from_image_builder(
@@ -258,16 +240,8 @@ class SourceImage:
             parent, public = Fixed(parent_image=name_or_arn), None
         else:
             parent, public = Managed(name=name_or_arn, version=version), MANAGED_IMAGES.get(name_or_arn)
-        return cls._described(
-            faults,
-            parent,
-            title=name_or_arn,
-            public=public,
-            platform=platform,
-            architecture=architecture,
-            root_device=root_device,
-            owner=None,
-        )
+        given = Given(platform=platform, architecture=architecture, root_device=root_device)
+        return cls._described(faults, parent, given, title=name_or_arn, owner=None, public=public)
 
     @classmethod
     def from_channel(
@@ -290,16 +264,8 @@ class SourceImage:
         parent = Fixed(parent_image=f"ssm:{name}", parameter=name)
         faults = Faults("SourceImage.from_channel")
         faults.check("channel", parameter_name(name))
-        return cls._described(
-            faults,
-            parent,
-            title=name,
-            public=None,
-            platform=platform,
-            architecture=architecture,
-            root_device=root_device,
-            owner="self",
-        )
+        given = Given(platform=platform, architecture=architecture, root_device=root_device)
+        return cls._described(faults, parent, given, title=name, owner="self")
 
     @classmethod
     def lookup(
@@ -330,20 +296,12 @@ class SourceImage:
         faults = Faults("SourceImage.lookup")
         faults.check("name", sources.lookup_name(name))
         faults.check("owners", sources.lookup_owners(owners))
-        _find_late_values(faults, {"name": name, "owners": owners})
+        find_late_values(faults, {"name": name, "owners": owners})
         trusted = tuple(owners)
         parent = Lookup(name=name, owners=trusted, architecture=architecture or Architecture.X86_64)
         owner = trusted[0] if len(trusted) == 1 else None
-        return cls._described(
-            faults,
-            parent,
-            title=name,
-            public=None,
-            platform=platform,
-            architecture=architecture,
-            root_device=root_device,
-            owner=owner,
-        )
+        given = Given(platform=platform, architecture=architecture, root_device=root_device)
+        return cls._described(faults, parent, given, title=name, owner=owner)
 
     @classmethod
     def marketplace(
@@ -374,16 +332,8 @@ class SourceImage:
         if parameter is not None:
             faults.check("version", parameter_name(parameter))
         parent = Fixed(parent_image=f"ssm:{parameter}" if parameter else product_id, parameter=parameter)
-        return cls._described(
-            faults,
-            parent,
-            title=product_id,
-            public=None,
-            platform=platform,
-            architecture=architecture,
-            root_device=root_device,
-            owner="aws-marketplace",
-        )
+        given = Given(platform=platform, architecture=architecture, root_device=root_device)
+        return cls._described(faults, parent, given, title=product_id, owner="aws-marketplace")
 
     @property
     def parameter_name(self) -> str | None:
@@ -423,88 +373,38 @@ class SourceImage:
 
     @classmethod
     def _public(cls, method: str, family: str, version: str, variant: str, architecture: Architecture) -> SourceImage:
-        faults = Faults(f"SourceImage.{method}")
-        faults.check("architecture", sources.architecture_known(architecture))
-        _find_late_values(faults, {"architecture": architecture})
-        faults.raise_if_any()
-        if family == "windows-server":
-            faults.check("architecture", sources.windows_architecture(Platform.WINDOWS, architecture))
-            faults.raise_if_any()
-        faults.check("version", sources.source_release(family, version, variant, architecture))
-        public = find(family, version, variant=variant, architecture=Architecture(architecture))
-        if public is not None:
-            return cls._of(public, Fixed(parent_image=f"ssm:{public.parameter}", parameter=public.parameter))
-        if not faults:
-            # Rules let tokens through, and no parameter's name can be made of one.
-            faults.add("version", "is known to the deployment only", got=version, fix="write the release out")
-        raise faults.error()
-
-    @classmethod
-    def _of(cls, public: PublicImage, parent: Fixed | Managed) -> SourceImage:
-        return cls(
-            title=public.title,
-            platform=public.platform,
-            architecture=public.architecture,
-            owner=public.owner,
-            root_device=public.root_device,
-            os_version=public.os_version,
-            _parent=parent,
-            _support_ends=public.support_ends if public.near_end_of_support else "",
-        )
+        public = published(method, family, version, variant, architecture)
+        parent = Fixed(parent_image=f"ssm:{public.parameter}", parameter=public.parameter)
+        return cls._of(Traits.of_public(public), parent)
 
     @classmethod
     def _described(
         cls,
         faults: Faults,
         parent: Parent,
+        given: Given,
         *,
         title: str,
-        public: PublicImage | None,
-        platform: Platform | None,
-        architecture: Architecture | None,
-        root_device: str | None,
         owner: str | None,
+        public: PublicImage | None = None,
     ) -> SourceImage:
-        _find_late_values(faults, {"platform": platform, "architecture": architecture})
-        faults.check("platform", sources.platform_known(platform or Platform.LINUX))
-        faults.check("architecture", sources.architecture_known(architecture or Architecture.X86_64))
-        faults.check("architecture", sources.windows_architecture(platform or "", architecture or ""))
-        if root_device is not None:
-            faults.check("root_device", device_name(root_device))
-        if public is not None:
-            for prop, given, known in (
-                ("platform", platform, public.platform),
-                ("architecture", architecture, public.architecture),
-                ("root_device", root_device, public.root_device),
-            ):
-                if given is not None and given != known:
-                    faults.add(
-                        prop,
-                        f"is not that of {public.title}",
-                        got=str(given),
-                        fix=f"leave it out, or give {str(known)!r}",
-                    )
+        given.find_faults(faults, public)
         faults.raise_if_any()
-        if public is not None and isinstance(parent, Fixed | Managed):
-            return cls._of(public, parent)
-        system = Platform(platform or Platform.LINUX)
+        return cls._of(Traits.of_public(public) if public else Traits.of_given(given, title=title, owner=owner), parent)
+
+    @classmethod
+    def _of(cls, traits: Traits, parent: Parent) -> SourceImage:
         return cls(
-            title=title,
-            platform=system,
-            architecture=Architecture(architecture or Architecture.X86_64),
-            owner=owner,
-            root_device=root_device or _ROOT_DEVICES[system],
-            os_version="",
+            title=traits.title,
+            platform=traits.platform,
+            architecture=traits.architecture,
+            owner=traits.owner,
+            root_device=traits.root_device,
+            os_version=traits.os_version,
             _parent=parent,
-            _assumed_root_device=root_device is None,
+            _support_ends=traits.support_ends,
+            _assumed_root_device=traits.assumed_root_device,
         )
-
-
-def _find_late_values(faults: Faults, values: Mapping[str, object]) -> None:
-    """Record in ``faults`` what must be known while the template is built, because its shape follows from it."""
-    for prop, value in values.items():
-        if is_token(value):
-            faults.add(prop, "is known to the deployment only", got="a token", fix=f"write {prop} out")
 
 
 def _annotations(scope: Construct) -> Annotations:
