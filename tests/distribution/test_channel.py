@@ -102,7 +102,11 @@ def test_names_that_read_alike_get_parameters_of_their_own() -> None:
     for index, image in enumerate(["web-server", "webserver", "web.server"]):
         ec2.LaunchTemplate(stack, f"T{index}", machine_image=ImageChannel.from_name(image).machine_image())
 
-    assert len(channel_parameters(template_of(stack))) == 3
+    assert sorted(found["Default"] for found in channel_parameters(template_of(stack)).values()) == [
+        "/imagebuilder/web-server/latest",
+        "/imagebuilder/web.server/latest",
+        "/imagebuilder/webserver/latest",
+    ]
 
 
 def test_a_channel_that_nobody_in_the_app_writes_is_an_info_that_says_how_to_seed_it() -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
 
 from cdk_ami.distribution.channel import ImageChannel, Tracking
 from cdk_ami.fleet.zonal_instances import ZonalInstances
+from cdk_ami.recipe.volume import Volume
 from tests.fleet.network import network, subnet
 from tests.support.synth import make_stack, only_resource, resources_of, template_of
 
@@ -137,3 +140,69 @@ def test_zones_that_only_the_deployment_knows_are_told_apart_by_their_place() ->
         "InstanceZone2Number1",
         "InstanceZone2Number2",
     ]
+
+
+def test_the_options_that_fleets_have_reach_the_launch_template_of_zonal_instances_too() -> None:
+    stack = make_stack()
+    group = ec2.SecurityGroup.from_security_group_id(stack, "Given", "sg-0123456789abcdef0")
+    role = iam.Role.from_role_name(stack, "GivenRole", "web")
+
+    ZonalInstances(
+        stack,
+        "Twins",
+        image=PINNED,
+        vpc=network(stack),
+        zones=["us-east-1a"],
+        instance_type="m6i.large",
+        volumes=[Volume(device="/dev/sdf", size_gib=20)],
+        user_data="#!/bin/sh",
+        role=role,
+        security_groups=[group],
+        containers=True,
+    )
+
+    template = template_of(stack)
+    data = only_resource(template, "AWS::EC2::LaunchTemplate")["Properties"]["LaunchTemplateData"]
+    assert data["InstanceType"] == "m6i.large"
+    assert [(one["DeviceName"], one["Ebs"]["VolumeSize"]) for one in data["BlockDeviceMappings"]] == [("/dev/sdf", 20)]
+    assert data["UserData"] == {"Fn::Base64": "#!/bin/sh"}
+    assert data["SecurityGroupIds"] == ["sg-0123456789abcdef0"]
+    assert data["MetadataOptions"]["HttpPutResponseHopLimit"] == 2
+    assert only_resource(template, "AWS::IAM::InstanceProfile")["Properties"]["Roles"] == ["web"]
+    assert resources_of(template, "AWS::IAM::Role") == {}
+
+
+def test_the_default_role_of_zonal_instances_holds_what_is_asked_for_and_nothing_else() -> None:
+    stack = make_stack()
+    written = logs.LogGroup.from_log_group_name(stack, "Logs", "/web")
+
+    ZonalInstances(
+        stack,
+        "Twins",
+        image=PINNED,
+        vpc=network(stack),
+        zones=["us-east-1a"],
+        session_manager=False,
+        cloudwatch_agent=False,
+        log_groups=[written],
+        agent_log_prefix="/golden-image/",
+    )
+
+    [policy] = only_resource(template_of(stack), "AWS::IAM::Role")["Properties"]["Policies"]
+    allowed = {one["Sid"]: one["Resource"] for one in policy["PolicyDocument"]["Statement"]}
+    assert allowed == {
+        "Logs": "arn:aws:logs:us-east-1:123456789012:log-group:/web:*",
+        "AgentLogs": "arn:aws:logs:us-east-1:123456789012:log-group:/golden-image/*",
+        "AgentLogGroups": "*",
+    }
+
+
+def test_the_subnets_of_zonal_instances_may_be_chosen_by_kind() -> None:
+    stack = make_stack()
+    vpc = ec2.Vpc(stack, "Vpc", availability_zones=["us-east-1a"], nat_gateways=0)
+    public = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)
+
+    ZonalInstances(stack, "Twins", image=PINNED, vpc=vpc, zones=["us-east-1a"], subnets=public)
+
+    subnet_id = stack.resolve(vpc.public_subnets[0].subnet_id)
+    assert only_resource(template_of(stack), INSTANCE)["Properties"]["SubnetId"] == subnet_id

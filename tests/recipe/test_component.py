@@ -233,6 +233,17 @@ def test_a_component_is_the_same_whatever_its_version_and_its_region() -> None:
     assert "${Token[" not in own.identity
 
 
+@pytest.mark.parametrize("has_tests", [False, True])
+def test_whoever_names_a_component_by_arn_says_whether_it_tests(has_tests: bool) -> None:  # noqa: FBT001 - parametrized
+    component = Component.from_arn(ARN, has_tests=has_tests)
+
+    bound = component.bind(make_stack(), platform=LINUX)
+
+    assert (component.has_tests, component.has_build) == (has_tests, not has_tests)
+    assert bound.has_tests is has_tests
+    assert bound.has_build is not has_tests
+
+
 def test_parameters_stand_in_the_recipe(file: Path) -> None:
     bound = Component.from_file(file, parameters={"Port": "8080"}).bind(make_stack(), platform=LINUX)
 

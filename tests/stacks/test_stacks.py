@@ -7,7 +7,7 @@ import pytest
 import yaml
 from syrupy.assertion import SnapshotAssertion
 
-from cdk_ami import Architecture, BuildTrigger, Platform
+from cdk_ami import Architecture, Platform
 from cdk_ami.settings import Settings
 from stacks.image_stack import source_image
 from tests.stacks.conftest import templates_of, with_fleet
@@ -172,7 +172,3 @@ def test_an_app_without_a_known_account_renders_the_same_resources(
     assert {name: sorted(template["Resources"]) for name, template in unknown.items()} == {
         name: sorted(template["Resources"]) for name, template in templates.items()
     }
-
-
-def test_a_trigger_is_a_choice_of_three() -> None:
-    assert len({BuildTrigger.manual(), BuildTrigger.on_change()}) == 2
