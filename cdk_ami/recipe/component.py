@@ -42,7 +42,6 @@ class BoundComponent:
         parameters: What the recipe sets, by name.
         resource: The resource in the stack, or None for a component that lives elsewhere.
         assets: Files that the component's document is read from.
-        has_build: Whether something runs on the build instance.
         has_tests: Whether something runs on an instance of the new AMI.
     """
 
@@ -51,7 +50,6 @@ class BoundComponent:
     parameters: Mapping[str, tuple[str, ...]]
     resource: imagebuilder.CfnComponent | None = None
     assets: tuple[s3_assets.Asset, ...] = ()
-    has_build: bool = True
     has_tests: bool = False
 
     @property
@@ -224,11 +222,6 @@ class Component:
         return cls(name=name, arn=arn, platform=platform, parameters=_frozen(parameters), _has_tests=has_tests)
 
     @property
-    def has_build(self) -> bool:
-        """Tell whether something runs on the build instance."""
-        return self.document.has_build if self.document else not self._has_tests
-
-    @property
     def has_tests(self) -> bool:
         """Tell whether something runs on an instance of the new AMI."""
         return self.document.has_tests if self.document else self._has_tests
@@ -267,7 +260,6 @@ class Component:
             parameters=self.parameters,
             resource=rendered.resource,
             assets=rendered.assets,
-            has_build=self.has_build,
             has_tests=self.has_tests,
         )
 
@@ -336,7 +328,6 @@ class Component:
             name=self.name,
             arn=arn,
             parameters=self.parameters,
-            has_build=self.has_build,
             has_tests=self.has_tests,
         )
 

@@ -63,11 +63,6 @@ class Document:
         """Tell whether some phase runs on an instance of the new AMI."""
         return any(phase in TEST_PHASES for phase in self.phases)
 
-    @property
-    def has_build(self) -> bool:
-        """Tell whether some phase runs on the build instance."""
-        return any(phase not in TEST_PHASES for phase in self.phases)
-
 
 def read_document(path: Path, *, where: str | None = None) -> Document:
     """Return the document in the file ``path``, YAML or JSON.

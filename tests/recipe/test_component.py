@@ -61,7 +61,7 @@ def test_a_component_from_a_file_is_one_resource_with_its_document(file: Path) -
         "Description": f"Installs a web server (content {component.content_hash})",
         "Data": DOCUMENT,
     }
-    assert (bound.has_build, bound.has_tests, bound.assets) == (True, True, ())
+    assert (bound.has_tests, bound.assets) == (True, ())
     assert stack.resolve(bound.arn) == {"Fn::GetAtt": ["ComponentWebServer", "Arn"]}
 
 
@@ -183,7 +183,7 @@ def test_powershell_commands_stop_at_errors_and_at_exit_codes() -> None:
         "dir",
         "if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }",
     ]
-    assert (component.has_build, component.has_tests) == (False, True)
+    assert component.has_tests
 
 
 def test_a_token_in_a_command_reaches_the_template_as_a_reference() -> None:
@@ -218,7 +218,7 @@ def test_an_aws_managed_component_tells_what_its_name_tells(
 ) -> None:
     component = Component.aws_managed(name)
 
-    assert (component.platform, component.has_tests, component.has_build) == (platform, tests, not tests)
+    assert (component.platform, component.has_tests) == (platform, tests)
 
 
 def test_a_component_is_the_same_whatever_its_version_and_its_region() -> None:
@@ -239,9 +239,7 @@ def test_whoever_names_a_component_by_arn_says_whether_it_tests(has_tests: bool)
 
     bound = component.bind(make_stack(), platform=LINUX)
 
-    assert (component.has_tests, component.has_build) == (has_tests, not has_tests)
-    assert bound.has_tests is has_tests
-    assert bound.has_build is not has_tests
+    assert (component.has_tests, bound.has_tests) == (has_tests, has_tests)
 
 
 def test_parameters_stand_in_the_recipe(file: Path) -> None:
