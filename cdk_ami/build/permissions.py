@@ -88,6 +88,10 @@ class BuildPermissions:
         ]
         if self.component_arns:
             statements.append(allow("Components", ["imagebuilder:GetComponent"], self.component_arns))
+        if any(":aws-marketplace:" in arn for arn in self.component_arns):
+            # What a subscribed component downloads; the service's own policy for builds scopes it no further.
+            # https://docs.aws.amazon.com/imagebuilder/latest/APIReference/API_GetMarketplaceResource.html
+            statements.append(allow("Marketplace", ["imagebuilder:GetMarketplaceResource"], ["*"]))
         if self.inventory:
             # The agent reads the one document that its inventory association names.
             document = f"arn:{self.partition}:ssm:{self.region}::document/AWS-GatherSoftwareInventory"

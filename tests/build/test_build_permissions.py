@@ -162,6 +162,15 @@ def test_a_policy_names_a_component_so_that_the_build_version_can_be_read(arn: s
     assert readable(arn).endswith(expected)
 
 
+@pytest.mark.parametrize(("owner", "expected"), [("aws-marketplace", "*"), ("aws", None)])
+def test_a_subscribed_component_of_the_marketplace_may_be_fetched(owner: str, expected: str | None) -> None:
+    subscribed = Component.from_arn(f"arn:aws:imagebuilder:us-east-1:{owner}:component/scanner-prod-1/1.x.x")
+
+    found = statements(template_with(components=[subscribed]))
+
+    assert found.get("Marketplace", {}).get("Resource") == expected
+
+
 def test_an_arn_is_written_as_the_checker_writes_it() -> None:
     joined = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":s3:::x/", {"Fn::GetAtt": ["B", "Arn"]}, "/*"]]}
 
