@@ -59,6 +59,19 @@ class GoldenImage(NamedImage):
 
     https://docs.aws.amazon.com/imagebuilder/latest/userguide/what-is-image-builder.html
 
+    Example:
+        ::
+
+            image = GoldenImage(
+                stack,
+                "Image",
+                name="web",
+                source=SourceImage.amazon_linux_2023(),
+                components=[Component.from_file("components/apache.yaml")],
+                distribution=Distribution.to_regions("us-east-1", "eu-west-1"),
+                trigger=BuildTrigger.on_change(),
+            )
+
     Args:
         scope: Where the image goes.
         construct_id: Id of the construct in ``scope``.

@@ -48,6 +48,13 @@ class ImageChannel:
     A build moves the entry channel, ``latest``; promotion moves the others.  A channel may be named in any app, stack,
     account or Region that has the parameter: its producer need not be known.
 
+    Example:
+        ::
+
+            web = ImageChannel.from_name("web")
+            at_deploy = web.machine_image(root_device="/dev/xvda")
+            held = web.pinned({"us-east-1": "ami-0123456789abcdef0"})
+
     Attributes:
         image: Name of the image, such as ``web-server``: the name of its ``GoldenImage``.
         channel: Name of the channel.  Default: ``latest``.

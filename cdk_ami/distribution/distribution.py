@@ -34,6 +34,13 @@ class Distribution:
 
     https://docs.aws.amazon.com/imagebuilder/latest/userguide/distribution-settings.html
 
+    Example:
+        ::
+
+            key = "arn:aws:kms:eu-west-1:123456789012:alias/golden"
+            shared = Target(region="eu-west-1", accounts=["210987654321"], kms_key=key)
+            distribution = Distribution(targets=[Target(region="us-east-1"), shared])
+
     Attributes:
         targets: The Regions, at least one, each once.  Name the build's Region too, or no channel is written there.
         entry_channel: Name of the channel that every build moves.  Default: ``latest``.

@@ -70,6 +70,13 @@ class ImageFleet(Construct):
 
     Costs: the instances and their volumes; detailed monitoring and a NAT gateway, where there is one, cost extra.
 
+    Example:
+        ::
+
+            image = ImageChannel.from_name("web").machine_image(root_device="/dev/xvda")
+            fleet = ImageFleet(stack, "Fleet", image=image, vpc=vpc, instance_type="t3.small", max_size=6)
+            fleet.connections.allow_from_any_ipv4(ec2.Port.tcp(443))
+
     Args:
         scope: The stack, or a construct in it.
         construct_id: Id in ``scope``.

@@ -40,6 +40,12 @@ class ZonalInstances(Construct):
 
     An instance is identified by its zone and its number there: adding or reordering zones replaces nothing.
 
+    Example:
+        ::
+
+            image = ImageChannel.from_name("db").pinned({"us-east-1": "ami-0123456789abcdef0"})
+            twins = ZonalInstances(stack, "Db", image=image, vpc=vpc, zones=["us-east-1a", "us-east-1b"])
+
     Args:
         scope: The stack, or a construct in it.
         construct_id: Id in ``scope``.

@@ -77,6 +77,13 @@ class Component:
     Make one with a class method.  One object can serve many images; it becomes one resource in each stack.  Edit the
     document and deploy: the component gets a new build version beside the old one, and recipes that use it follow.
 
+    Example:
+        ::
+
+            install = Component.from_commands("apache", ["dnf install --assumeyes httpd", "systemctl enable httpd"])
+            probe = Component.from_commands("probe", ["curl --fail http://localhost/"], phase="test")
+            update = Component.aws_managed("update-linux")
+
     Attributes:
         name: Name of the component; unique in a stack.
         document: Its document, or None for a component that lives elsewhere.

@@ -53,6 +53,12 @@ class SourceImage:
     Make one with a class method.  Where a parameter names the AMI, the recipe names the parameter, so that each build
     takes the AMI of that day, and a pipeline can wait for a new one.
 
+    Example:
+        ::
+
+            public = SourceImage.ubuntu(version="24.04", architecture=Architecture.ARM64)
+            layered = SourceImage.from_channel(ImageChannel.from_name("base"), root_device="/dev/xvda")
+
     Attributes:
         title: What people call it, such as ``Ubuntu 24.04 LTS``.
         platform: Operating system, which the components must suit.
