@@ -25,6 +25,7 @@ def add_stacks(scope: Construct, settings: Settings, *, account: str | None) -> 
         scope,
         f"{settings.image.name}-image",
         settings=settings.image,
+        zone=_build_zone(settings),
         env=Environment(account=account, region=settings.image.region),
     )
     source = source_image(settings.image)
@@ -41,3 +42,9 @@ def add_stacks(scope: Construct, settings: Settings, *, account: str | None) -> 
             stack.add_stack_dependency(image)
         fleets.append(stack)
     return image, fleets
+
+
+def _build_zone(settings: Settings) -> str:
+    # Which letters a Region has differs between accounts, so a zone that somebody named is the better guess.
+    region = settings.image.region
+    return next((fleet.zones[0] for fleet in settings.fleets if fleet.region == region), f"{region}a")

@@ -31,13 +31,15 @@ class ImageStack(Stack):
         scope: The app or stage.
         construct_id: Name of the stack.
         settings: The image.
+        zone: Availability Zone that the builds run in; any will do.
         env: Account and Region; the Region is where the image is built.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, settings: ImageSettings, env: Environment) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, settings: ImageSettings, zone: str, env: Environment
+    ) -> None:
         super().__init__(scope, construct_id, env=env, description=f"Builds the golden image {settings.name}")
-        # A build runs in one zone; any will do, and every Region has this one.
-        self._zones = [f"{settings.region}a"]
+        self._zones = [zone]
         network = Network(self, "Network", zones=self._zones, cidr=_BUILD_CIDR)
         self.image = GoldenImage(
             self,

@@ -75,6 +75,17 @@ def test_a_fleet_uses_the_network_it_is_given(settings: Settings) -> None:
     assert group["VPCZoneIdentifier"] == ["subnet-0000000000000000a", "subnet-0000000000000000b"]
 
 
+@pytest.mark.parametrize(("region", "zone"), [("us-east-1", "us-east-1c"), ("eu-west-1", "us-east-1a")])
+def test_an_image_is_built_in_a_zone_that_a_fleet_of_its_region_names(
+    settings: Settings, region: str, zone: str
+) -> None:
+    fleet = replace(settings.fleets[0], region=region, zones=(f"{region}c", f"{region}b"))
+
+    template = templates_of(with_fleet(settings, fleet))["web-image"]
+
+    assert only_resource(template, "AWS::EC2::Subnet")["Properties"]["AvailabilityZone"] == zone
+
+
 def test_nothing_reaches_into_a_network_of_ours(templates: dict[str, Any]) -> None:
     for template in templates.values():
         groups = resources_of(template, "AWS::EC2::SecurityGroup").values()
