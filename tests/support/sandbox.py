@@ -34,9 +34,14 @@ def sandbox_server() -> Iterator[Sandbox]:
 @pytest.fixture
 def sandbox(sandbox_server: Sandbox) -> Sandbox:
     """The server, with nothing in it but what AWS itself offers."""
-    with urlopen(Request(f"{sandbox_server.endpoint}/moto-api/reset", method="POST")) as answer:  # noqa: S310 - loopback
-        assert answer.status == 200
+    reset(sandbox_server)
     return sandbox_server
+
+
+def reset(sandbox: Sandbox) -> None:
+    """Let a server forget everything."""
+    with urlopen(Request(f"{sandbox.endpoint}/moto-api/reset", method="POST")) as answer:  # noqa: S310 - loopback
+        assert answer.status == 200
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
@@ -87,24 +88,26 @@ class Refresh:
         return {key: value for key, value in record.items() if value is not None}
 
     def _run(self) -> None:
-        before = launching.recipe_of(self.group)
+        """Walk through the refresh; whatever goes wrong becomes a state, since nobody reads a thread's errors."""
+        before: Recipe | None = None
         try:
-            self.status = "Cancelling" if self._stop.is_set() else "InProgress"
+            with LOCK:
+                before = launching.recipe_of(self.group)
+                self.status = "Cancelling" if self._stop.is_set() else "InProgress"
             self._replace(launching.recipe_of(self.group, self.desired))
             self._take_over()
             self._end("Successful", "")
         except _Stopped:
-            if self._roll_back:
+            if self._roll_back and before is not None:
                 self._return(before, "The rollback was asked for")
             else:
                 self._end("Cancelled", "Cancelled due to user request.")
-        except (LaunchError, ServiceException, _Failed) as error:
-            reason = str(error)
-            if self.preferences.get("AutoRollback"):
+        except Exception as error:  # noqa: BLE001 - or the refresh, and the stack that waits for it, would never end
+            reason = _words(error)
+            if self.preferences.get("AutoRollback") and before is not None:
                 self._return(before, reason)
             else:
-                with LOCK:
-                    launching.fill(self.group, self._missing())
+                self._refill()
                 self._end("Failed", f"Instance Refresh has failed: {reason}")
 
     def _return(self, before: Recipe, reason: str) -> None:
@@ -114,14 +117,19 @@ class Refresh:
             with LOCK:
                 launching.fill(self.group, self._missing())
             self._replace(before)
-        except (LaunchError, ServiceException, _Failed, _Stopped) as error:
-            self._end("RollbackFailed", f"{reason}; the rollback failed: {error}")
+        except Exception as error:  # noqa: BLE001 - as above
+            self._end("RollbackFailed", f"{reason}; the rollback failed: {_words(error)}")
         else:
             self._end("RollbackSuccessful", reason)
 
     def _end(self, status: str, reason: str) -> None:
-        self.reason, self.ended = reason, datetime.now(UTC).replace(tzinfo=None)
-        self.status = status
+        with LOCK:  # a request to cancel holds it from its look at the state to its change
+            self.reason, self.ended = reason, datetime.now(UTC).replace(tzinfo=None)
+            self.status = status
+
+    def _refill(self) -> None:
+        with suppress(ServiceException), LOCK:
+            launching.fill(self.group, self._missing())
 
     def _missing(self) -> int:
         if not self._group_exists():
@@ -228,6 +236,14 @@ class Refresh:
         for name in wanted:
             if name in alarms and alarms[name].state_value == "ALARM":
                 raise _Failed(f"the alarm {name} is in state ALARM")
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, (LaunchError, ServiceException, _Failed)):
+        return str(error)
+    if isinstance(error, _Stopped):
+        return "it was stopped"
+    return f"the sandbox itself failed: {type(error).__name__}: {error}"
 
 
 def _numbered(version: Any) -> tuple[str, int] | None:

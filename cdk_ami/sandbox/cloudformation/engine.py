@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from threading import Event
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -24,6 +26,10 @@ from cdk_ami.sandbox.cloudformation.template import Resource
 
 WORKERS: Final = 4
 """Resources made at once.  The services share this process, so more only wait for each other."""
+
+
+class AbandonedError(Exception):
+    """The sandbox was reset while an operation ran."""
 
 
 class Engine:
@@ -42,6 +48,7 @@ class Engine:
         users: Callable[[str], Sequence[str]],
     ) -> None:
         self._journal, self._exports, self._users = journal, exports, users
+        self._abandoned = Event()
 
     def scope(self, stack: Stack, definition: Definition) -> StackScope:
         """Return what names mean in ``stack`` under ``definition``."""
@@ -84,7 +91,10 @@ class Engine:
             self.roll_back_update(stack, failed)
 
     def roll_back_update(self, stack: Stack, reason: str, *, skip: Collection[str] = ()) -> None:
-        """Take a stack back to its last good definition, ``skip`` left as it is."""
+        """Take a stack back to its last good definition, ``skip`` left as it is; to nothing when it never was good."""
+        if stack.good is None:
+            self.roll_back_create(stack, reason)
+            return
         self._journal.stack(stack, "UPDATE_ROLLBACK_IN_PROGRESS", reason)
         for old in reversed(stack.displaced):
             stack.leftovers.append(stack.records[old.logical_id])
@@ -119,6 +129,10 @@ class Engine:
             return self._apply(stack, skip)
         except CloudFormationError as error:
             return error.message
+        except AbandonedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an unexpected fault fails the stack instead of leaving it half way
+            return _reason(error)
 
     def _apply(self, stack: Stack, skip: Collection[str]) -> str:
         scope = self.scope(stack, _definition(stack))
@@ -130,6 +144,7 @@ class Engine:
                 self._apply_one(scope, resources[name], waits_for[name])
 
         failed = _run(topological(waits_for), waits_for, act)
+        self._check_present()
         if failed:
             return f"The following resource(s) failed to {_verb(stack)}: [{', '.join(failed)}]."
         made = plan.outputs(scope)
@@ -152,7 +167,8 @@ class Engine:
 
     def _apply_one(self, scope: StackScope, resource: Resource, waits_for: tuple[str, ...]) -> None:
         stack = scope.stack
-        record = stack.records.get(resource.logical_id)
+        self._check_present()
+        record = self._standing(stack, resource.logical_id)
         status = "UPDATE" if record else "CREATE"
         try:
             properties, faults = plan.checked(scope, resource)
@@ -179,6 +195,23 @@ class Engine:
             # A replacement of it has failed; it is what it was.
             self._journal.resource(stack, record, "UPDATE_COMPLETE")
         _describe(stack.records[resource.logical_id], resource, waits_for)
+
+    def _standing(self, stack: Stack, logical_id: str) -> Record | None:
+        """Return the record of a resource that there is; what is left of a failed create is removed first."""
+        record = stack.records.get(logical_id)
+        if record is None or record.status != "CREATE_FAILED":
+            return record
+        if record.physical_id:
+            self._remove_one(stack, record)
+        return None
+
+    def _check_present(self) -> None:
+        if self._abandoned.is_set():
+            raise AbandonedError
+
+    def abandon(self) -> None:
+        """Stop before the next resource, because the sandbox was reset: nothing may come anew."""
+        self._abandoned.set()
 
     def _new_record(self, resource: Resource, waits_for: tuple[str, ...]) -> Record:
         record = Record(logical_id=resource.logical_id, type=resource.type, changed=self._journal.clock.now())
@@ -297,6 +330,7 @@ class Engine:
                     after[other].append(key)
 
         def act(key: str) -> None:
+            self._check_present()
             record = doomed[key]
             unmade = failed_too and record.status == "CREATE_FAILED"
             if record.deletion_policy in policies and not unmade:
@@ -307,6 +341,7 @@ class Engine:
                 del stack.records[record.logical_id]
 
         failed = _run(topological(after), after, act, stop=False)
+        self._check_present()
         names = sorted({doomed[key].logical_id for key in failed})
         return f"The following resource(s) failed to delete: [{', '.join(names)}]. " if names else ""
 
@@ -346,8 +381,6 @@ def _definition(stack: Stack) -> Definition:
 
 
 def _began(context: Context, began: Callable[[str], None]) -> Context:
-    from dataclasses import replace  # noqa: PLC0415 - one use
-
     return replace(context, began=began)
 
 

@@ -14,7 +14,7 @@ from moto.core.base_backend import BackendDict, BaseBackend
 from cdk_ami.sandbox import clients
 from cdk_ami.sandbox.cloudformation import parameters, plan
 from cdk_ami.sandbox.cloudformation.capabilities import required_capabilities
-from cdk_ami.sandbox.cloudformation.engine import Engine
+from cdk_ami.sandbox.cloudformation.engine import AbandonedError, Engine
 from cdk_ami.sandbox.cloudformation.errors import (
     AlreadyExistsError,
     ChangeSetNotFoundError,
@@ -32,6 +32,9 @@ ANSWER_WITHIN_SECONDS: Final = 8.0
 
 The CDK command line looks again only after five seconds, so that an operation which outlasts the call costs up to five
 seconds more.  Clients wait a minute for an answer; progress is shown from then on."""
+
+RESET_WITHIN_SECONDS: Final = 2.0
+"""How long a reset waits for the resources that a running operation has begun."""
 
 NO_CHANGES: Final = (
     "The submitted information didn't contain changes. Submit different information to create a change set."
@@ -74,6 +77,12 @@ class CloudFormationBackend(BaseBackend):  # type: ignore[misc]  # the emulator 
         self.clock = Clock()
         self.journal = Journal(self.clock)
         self.engine = Engine(self.journal, self.exports, self.users)
+
+    def sandbox_stop(self) -> None:
+        """Stop operations before their next resource, for everything is about to be forgotten."""
+        self.engine.abandon()
+        for stack in list(self._stacks.values()):
+            stack.idle.wait(RESET_WITHIN_SECONDS)
 
     # Look-ups -----------------------------------------------------------------------------------------------------
 
@@ -417,6 +426,13 @@ class CloudFormationBackend(BaseBackend):  # type: ignore[misc]  # the emulator 
         def run() -> None:
             try:
                 operation()
+            except AbandonedError:
+                return  # the stack is forgotten already
+            except Exception as error:  # noqa: BLE001 - nobody reads a thread's errors, and no status may stand for ever
+                failed = stack.status.removesuffix("_CLEANUP_IN_PROGRESS").removesuffix("_COMPLETE")
+                failed = failed.removesuffix("_IN_PROGRESS").removesuffix("_FAILED")
+                reason = f"Internal Failure: {type(error).__name__}: {error}"
+                self.journal.stack(stack, f"{failed}_FAILED", reason)
             finally:
                 stack.idle.set()
 

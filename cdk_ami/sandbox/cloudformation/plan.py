@@ -205,6 +205,8 @@ def _check_rules(scope: StackScope) -> None:
 def _plan_one(scope: StackScope, resource: Resource, plan: Plan, faults: list[str]) -> None:
     name = resource.logical_id
     record = scope.stack.records.get(name)
+    if record is not None and record.status == "CREATE_FAILED":
+        record = None  # it is made anew
     properties, found = checked(scope, resource)
     faults += found
     _, found = update_policy(scope, resource)

@@ -50,11 +50,10 @@ class ImageBuilderBackend(BaseBackend):  # type: ignore[misc]
         self.halted: dict[str, Build] = {}
         self.numbers: Counter[str] = Counter()
 
-    def reset(self) -> None:
-        """Forget everything; builds that run stop at their next call and leave nothing behind."""
+    def sandbox_stop(self) -> None:
+        """Stop builds at their next call, for everything is about to be forgotten; they leave nothing behind."""
         for build in list(self.builds.values()):
             build.abandon()
-        super().reset()
 
     def kind(self, kind: str) -> list[Record]:
         """Return the account's resources of a kind, oldest first."""

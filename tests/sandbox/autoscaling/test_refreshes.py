@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from cdk_ami.sandbox.autoscaling import launching
 from cdk_ami.sandbox.pace import PACE
 from cdk_ami.sandbox.serial import LOCK
+from tests.support.sandbox import reset
 
 ENDED = {"Successful", "Failed", "Cancelled", "RollbackSuccessful", "RollbackFailed"}
 
@@ -190,6 +192,20 @@ def test_a_refresh_fails_when_nothing_can_be_launched(fleet: Fleet) -> None:
     assert fleet.running_images() == {fleet.images[0]: 3}
 
 
+def test_a_fault_of_the_sandbox_itself_fails_the_refresh_and_is_named(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise KeyError("Surprise")
+
+    monkeypatch.setattr(launching, "terminate", fails)
+
+    record = fleet.finish(fleet.to_second())
+
+    assert record["Status"] == "Failed"
+    assert "the sandbox itself failed: KeyError: 'Surprise'" in record["StatusReason"]
+
+
 @pytest.mark.usefixtures("slowly")
 def test_a_failed_refresh_rolls_back_when_it_was_told_to(fleet: Fleet) -> None:
     identifier = fleet.to_second(Preferences={"AutoRollback": True})
@@ -270,12 +286,9 @@ def test_a_refresh_to_an_image_that_does_not_exist_is_refused_at_once(fleet: Fle
 
 @pytest.mark.usefixtures("slowly")
 def test_a_reset_ends_a_refresh_without_a_trace(fleet: Fleet, sandbox: Any, aws: Any) -> None:
-    from urllib.request import Request, urlopen  # noqa: PLC0415 - one test
-
     fleet.to_second()
 
-    with urlopen(Request(f"{sandbox.endpoint}/moto-api/reset", method="POST")):  # noqa: S310 - loopback
-        pass
+    reset(sandbox)
     time.sleep(0.4)
 
     assert aws("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"] == []

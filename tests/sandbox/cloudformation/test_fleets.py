@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from threading import Thread
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.sandbox import MakeClient
+from cdk_ami.sandbox.pace import PACE
+from tests.support.sandbox import MakeClient, wait_until
 from tests.support.stacks import Stacks, resource, trust
 
 AMI_TYPE = "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"
@@ -171,6 +174,32 @@ def test_an_image_that_is_not_there_rolls_the_fleet_back_to_the_one_it_ran(stack
         LaunchTemplateId=template, Versions=[group["LaunchTemplate"]["Version"]]
     )["LaunchTemplateVersions"][0]
     assert version["LaunchTemplateData"]["ImageId"] == image
+
+
+def test_an_image_that_goes_away_during_the_refresh_rolls_the_fleet_back(
+    stacks: Stacks, aws: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = public(aws, AL2023)
+    one_by_one = {"Strategy": "Rolling", "Preferences": {"MinHealthyPercentage": 100, "MaxHealthyPercentage": 110}}
+    policy = {"AutoScalingInstanceRefresh": one_by_one}
+    stacks.create("fleet", fleet(old, policy=policy))
+    new = aws("ec2").create_image(InstanceId=instances(aws)[0]["InstanceId"], Name="new")["ImageId"]
+    body = json.dumps({"Resources": fleet(new, policy=policy)})
+    monkeypatch.setattr(PACE, "warmup", 0.3)
+
+    update = Thread(
+        target=lambda: stacks.client.update_stack(StackName="fleet", TemplateBody=body, Capabilities=["CAPABILITY_IAM"])
+    )
+    update.start()
+    wait_until(lambda: any(one["ImageId"] == new for one in instances(aws)), seconds=20)
+    aws("ec2").deregister_image(ImageId=new)
+    update.join(20)
+
+    assert stacks.settled("fleet") == "UPDATE_ROLLBACK_COMPLETE", stacks.reasons("fleet")
+    assert any("ended as Failed" in reason and new in reason for reason in stacks.reasons("fleet"))
+    after = instances(aws)
+    assert {one["ImageId"] for one in after} == {old}
+    assert Counter(one["Placement"]["AvailabilityZone"][-1] for one in after) == {"a": 1, "b": 1, "c": 1}
 
 
 def test_a_fleet_and_its_network_are_removed_whole(stacks: Stacks, aws: MakeClient) -> None:

@@ -6,12 +6,16 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
+from threading import Event, Thread, Timer
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.sandbox import MakeClient
+from cdk_ami.sandbox.cloudformation.engine import Engine
+from cdk_ami.sandbox.cloudformation.resources.base import HANDLERS
+from cdk_ami.sandbox.server import Sandbox
+from tests.support.sandbox import MakeClient, reset
 from tests.support.stacks import Stacks, parameter, resource, trust
 
 # The bucket's name is refused by S3, not by the schema: a failure that only the deployment finds.
@@ -131,6 +135,70 @@ def test_a_create_without_roll_back_stays_failed_until_told(stacks: Stacks, aws:
 
     stacks.client.rollback_stack(StackName="paused")
     assert stacks.settled("paused") == "ROLLBACK_COMPLETE"
+
+
+def test_what_failed_to_be_made_is_made_by_the_update_that_mends_it(stacks: Stacks, aws: MakeClient) -> None:
+    resources = {"One": parameter("/one"), "Bad": {**FAILS, "DependsOn": "One"}}
+    stacks.create("mended", resources, DisableRollback=True)
+
+    status = stacks.update("mended", {**resources, "Bad": parameter("/two", "two", DependsOn="One")})
+
+    assert status == "UPDATE_COMPLETE", stacks.reasons("mended")
+    assert aws("ssm").get_parameter(Name="/two")["Parameter"]["Value"] == "two"
+    assert ("Bad", "CREATE_COMPLETE") in stacks.history("mended")
+
+
+def test_an_update_of_a_stack_that_never_was_whole_rolls_back_to_nothing(stacks: Stacks, aws: MakeClient) -> None:
+    resources = {"One": parameter("/one"), "Bad": {**FAILS, "DependsOn": "One"}}
+    stacks.create("never", resources, DisableRollback=True)
+
+    status = stacks.update("never", {**resources, "More": parameter("/more", DependsOn="Bad")})
+
+    assert status == "ROLLBACK_COMPLETE", stacks.reasons("never")
+    assert aws("ssm").get_parameters(Names=["/one", "/more"])["Parameters"] == []
+
+
+def test_a_fault_of_the_engine_itself_ends_the_operation_and_is_named(
+    stacks: Stacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stacks.create("broken", {"One": parameter("/one")})
+
+    def fails(*_: object) -> None:
+        raise KeyError("Surprise")
+
+    monkeypatch.setattr(Engine, "_clean_up", fails)
+
+    assert stacks.update("broken", {"One": parameter("/one", "two")}) == "UPDATE_FAILED"
+    assert "Internal Failure: KeyError: 'Surprise'" in stacks.reasons("broken")
+
+
+def test_a_reset_stops_what_runs_and_nothing_comes_anew(
+    stacks: Stacks, sandbox: Sandbox, aws: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, go_on = Event(), Event()
+    make = HANDLERS["AWS::SSM::Parameter"].create
+
+    def held(context: Any, new: Any) -> Any:
+        began.set()
+        assert go_on.wait(10)
+        return make(context, new)
+
+    monkeypatch.setattr(HANDLERS["AWS::SSM::Parameter"], "create", held)
+    waiting = Thread(
+        target=lambda: stacks.client.create_stack(
+            StackName="gone",
+            TemplateBody=json.dumps({"Resources": {"A": parameter("/a"), "B": parameter("/b", DependsOn="A")}}),
+        )
+    )
+    waiting.start()
+    assert began.wait(10)
+    Timer(0.2, go_on.set).start()
+
+    reset(sandbox)
+    waiting.join(10)
+
+    assert stacks.client.list_stacks()["StackSummaries"] == []
+    assert aws("ssm").get_parameters(Names=["/a", "/b"])["Parameters"] == []
 
 
 def test_a_create_may_delete_the_stack_on_failure(stacks: Stacks) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cdk_ami.sandbox.cloudformation.errors import ResourceError
-from cdk_ami.sandbox.cloudformation.resources.base import POLL_SECONDS, Context, Handler, Made, changed, handles, wait
+from cdk_ami.sandbox.cloudformation.resources.base import Context, Handler, Made, changed, handles, wait
 from cdk_ami.sandbox.cloudformation.resources.mapping import api_parameters, shaped
 
 DIRECT: Final = (
@@ -91,8 +90,10 @@ class AutoScalingGroup(Handler):
         """Change the group, then replace its instances when its policy says so."""
         client = context.client("autoscaling")
         parameters = self._parameters(new, "Update")
-        if "DesiredCapacity" not in changed(old, new) and "AutoScalingScheduledAction" in context.update_policy:
-            parameters.pop("DesiredCapacity", None)
+        scheduled = context.update_policy.get("AutoScalingScheduledAction") or {}
+        if scheduled.get("IgnoreUnmodifiedGroupSizeProperties"):
+            for size in frozenset({"DesiredCapacity", "MaxSize", "MinSize"}) - changed(old, new):
+                parameters.pop(size, None)
         client.update_auto_scaling_group(AutoScalingGroupName=physical_id, **parameters)
         self._retag(context, client, physical_id, old, new)
         self._extras(client, physical_id, old, new)
@@ -175,17 +176,16 @@ class AutoScalingGroup(Handler):
             "autoscaling", "StartInstanceRefresh", {"Strategy": policy["Strategy"], "Preferences": preferences}
         )
         refresh = client.start_instance_refresh(AutoScalingGroupName=name, **parameters)["InstanceRefreshId"]
-        pause, longest = POLL_SECONDS
-        while True:
+
+        def done() -> bool:
             found = client.describe_instance_refreshes(AutoScalingGroupName=name, InstanceRefreshIds=[refresh])
             one = found["InstanceRefreshes"][0]
-            if one["Status"] == "Successful":
-                return
             if one["Status"] in FAILED_REFRESH:
                 why = one.get("StatusReason", "no reason given")
                 raise ResourceError(f"The instance refresh {refresh} of {name} ended as {one['Status']}: {why}")
-            time.sleep(pause)
-            pause = min(pause * 1.5, longest)
+            return bool(one["Status"] == "Successful")
+
+        wait(done, what=f"the instance refresh {refresh} of {name}")
 
     def _made(self, client: Any, name: str) -> Made:
         found = _group(client, name)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from cdk_ami.sandbox.imagebuilder import managed
-from cdk_ami.sandbox.imagebuilder.engine.session import StepError, StoppedError
+from cdk_ami.sandbox.imagebuilder.engine.session import StoppedError
 from cdk_ami.sandbox.imagebuilder.models import Execution, ImageBuilderBackend
 from cdk_ami.sandbox.imagebuilder.records import timestamp
 
@@ -68,7 +68,7 @@ class Workflow:
         except StoppedError:
             found.update(status="CANCELLED", endTime=timestamp())
             raise
-        except StepError as error:
+        except Exception as error:
             self.failed_step = name
             found.update(status="FAILED", endTime=timestamp(), message=str(error)[:500])
             raise

@@ -1,0 +1,24 @@
+"""A reset first stops what runs: an operation that goes on would fill the empty sandbox again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.core.base_backend import BackendDict
+from moto.moto_api._internal.models import MotoAPIBackend
+
+from cdk_ami.sandbox import emulator
+
+
+def install() -> None:
+    """Let services with a method ``stop`` come to rest before anything is forgotten."""
+
+    def reset(self: Any) -> None:
+        # Not within the emulator's own reset, which holds a lock that the last calls of an operation need.
+        for service in list(BackendDict._instances):  # noqa: SLF001 - moto tells nowhere else what is in use
+            for _, _, backend in list(service.iter_backends()):
+                if stop := getattr(backend, "sandbox_stop", None):
+                    stop()
+        original(self)
+
+    original = emulator.replace(MotoAPIBackend, "reset", reset, takes=())
