@@ -1,0 +1,94 @@
+"""The page of what the sandbox has, `docs/reference/sandbox.md`.
+
+Written by ``python -m cdk_ami.sandbox.reference > docs/reference/sandbox.md``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, Final
+
+import botocore.session
+
+from cdk_ami.sandbox.cloudformation.plan import REFUSED_TYPES
+from cdk_ami.sandbox.cloudformation.resources.base import HANDLERS, Handler
+from cdk_ami.sandbox.cloudformation.schemas import FALLBACK_REGION, Schema, schema
+from cdk_ami.sandbox.imagebuilder.operations import OPERATIONS
+
+_HEAD: Final = """\
+# The sandbox
+
+What [the local AWS](../how-to/try-it-without-an-account.md) does as AWS does it, what in part, and what it refuses.
+
+Written by `python -m cdk_ami.sandbox.reference`.
+
+## Services
+
+| service | faithful | in part | refused or absent |
+|---|---|---|---|
+| CloudFormation | change sets, outputs, exports, updates, replacement with clean-up, roll back, deletion policies, stored parameters, dynamic references, conditions, mappings, rules | service roles are noted and not assumed; failed clean-up is shown in events only | nested stacks, stack sets, macros, custom resources, imports, drift, stack policies, rollback triggers, time-outs, creation policies |
+| Image Builder | components, recipes, configurations, pipelines, images, distribution, launch templates, parameters, events, logs | documents are checked and their commands do not run; schedules and life cycles are kept and do not fire | containers, imports, workflows of one's own, the operations below |
+| EC2 | AMIs with snapshots, lineage, encryption, copies, launch permissions, deprecation, deregistration protection; launch templates; `resolve:ssm:` | instances and networks are records: nothing boots, no traffic flows | what moto does not have |
+| Auto Scaling | groups spread over zones, launch templates, instance refresh with its bounds, alarms and rollback | checkpoints and bake time are checked and not waited for; alarms do not scale; notifications are kept and not sent | refreshes by another strategy than `Rolling` |
+| SSM, STS, S3, IAM, KMS, SNS, SQS, EventBridge, CloudWatch, CloudWatch Logs, ECR | public parameters of Amazon Linux, Ubuntu, Debian and Windows; roles of other accounts | as [moto](https://docs.getmoto.org/) has them; policies of identities are kept and not enforced | what moto does not have |
+"""  # noqa: E501 - rows of a table
+
+_TYPES: Final = """\
+## CloudFormation types
+
+Top-level properties that a type takes: "whole" when these are all that its schema lets one set. Those that are neither
+changed in place nor by replacement are refused when an update changes them.
+"""
+
+
+def sandbox_page() -> str:
+    """Return the page as Markdown."""
+    return "\n".join([_HEAD, *_types(), *_operations()])
+
+
+def _types() -> Iterator[str]:
+    yield _TYPES
+    yield "| type | properties | refused | refused to change |\n|---|---|---|---|"
+    for name, handler in sorted(HANDLERS.items()):
+        yield _row(name, handler)
+    refused = ", ".join(f"{words} (`{name}`)" for name, words in sorted(REFUSED_TYPES.items()))
+    yield f"\nOf the types that are no resources of a service, none: {refused}.\n"
+
+
+def _row(name: str, handler: Handler) -> str:
+    found = schema(name, FALLBACK_REGION)
+    settable = frozenset() if found is None else _settable(found)
+    missing = settable - handler.handles
+    taken = "whole" if found is not None and not missing else _names(handler.handles)
+    fixed: frozenset[str] = frozenset()
+    if found is not None and handler.updates is not None:
+        fixed = (handler.handles & settable) - handler.updates - found.create_only - found.conditional
+    return f"| `{name}` | {taken} | {_names(missing)} | {_names(fixed)} |"
+
+
+def _settable(found: Schema) -> frozenset[str]:
+    return frozenset(found.body.get("properties", {})) - (found.read_only - found.create_only)
+
+
+def _operations() -> Iterator[str]:
+    known = frozenset(_service_model()["operations"])
+    yield "## Image Builder operations\n"
+    yield f"Done: {_names(known & frozenset(OPERATIONS))}.\n"
+    yield f"Refused: {_names(known - frozenset(OPERATIONS))}.\n"
+
+
+@cache
+def _service_model() -> Mapping[str, Any]:
+    loader = botocore.session.Session().get_component("data_loader")
+    model: Mapping[str, Any] = loader.load_service_model("imagebuilder", "service-2")
+    return model
+
+
+def _names(names: frozenset[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names)) or "none"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(sandbox_page())
