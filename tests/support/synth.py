@@ -51,3 +51,8 @@ def only_resource(template: dict[str, Any], kind: str) -> dict[str, Any]:
     found = resources_of(template, kind)
     assert len(found) == 1, f"{len(found)} resources of type {kind}: {sorted(found)}"
     return next(iter(found.values()))
+
+
+def get_att(name: str, attribute: str = "Arn") -> dict[str, list[str]]:
+    """Return the reference to an attribute of the resource ``name``, as a template holds it."""
+    return {"Fn::GetAtt": [name, attribute]}
