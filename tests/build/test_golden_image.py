@@ -139,7 +139,7 @@ def test_a_name_in_another_spelling_is_the_same_name_everywhere() -> None:
     assert only_resource(template, LOG_GROUP)["Properties"]["LogGroupName"] == "/aws/imagebuilder/web-server-2"
 
 
-# --- the recipe
+# --- the pipeline and its triggers
 
 
 def test_a_schedule_is_rendered_whole() -> None:

@@ -158,6 +158,3 @@ def test_the_key_of_an_encrypted_topic_admits_the_service_by_its_role() -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/imagebuilder.amazonaws.com/AWSServiceRoleForImageBuilder"
     assert statement["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
     assert statement["Condition"] == {"StringEquals": {"aws:PrincipalArn": role, "kms:CallerAccount": ACCOUNT}}
-
-
-# --- the pipeline and its triggers

@@ -187,6 +187,3 @@ def test_stack_tags_reach_the_resources_and_leave_the_ami_tags_alone() -> None:
 
     assert recipe["Tags"] == {"team": "web"}
     assert recipe["AmiTags"] == {"cdk-ami:image": "web"}
-
-
-# --- the build environment
