@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from moto.core.base_backend import BackendDict, BaseBackend
+from moto.core.base_backend import AccountSpecificBackend, BackendDict, BaseBackend
 
 from cdk_ami.sandbox.imagebuilder import arns, managed
 from cdk_ami.sandbox.imagebuilder.errors import not_found
@@ -115,8 +114,8 @@ def _references(record: Record) -> Iterator[str]:
         yield from (workflow["workflowArn"] for workflow in record.body.get("workflows") or ())
 
 
-REGIONS: list[str] = boto3.session.Session().get_available_regions("ec2")
-"""The Regions of the service: those of EC2."""
+REGIONS: list[str] = AccountSpecificBackend.get_session().get_available_regions("ec2")
+"""The Regions of the service: those of EC2.  A session of our own would take a quarter of a second."""
 
 imagebuilder_backends = BackendDict(
     ImageBuilderBackend, "imagebuilder", use_boto3_regions=False, additional_regions=REGIONS

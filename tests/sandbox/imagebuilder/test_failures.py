@@ -10,6 +10,7 @@ from urllib.request import Request, urlopen
 import pytest
 from botocore.exceptions import ClientError
 
+from cdk_ami.sandbox.imagebuilder.engine.build import Build
 from cdk_ami.sandbox.pace import PACE
 
 if TYPE_CHECKING:
@@ -63,6 +64,22 @@ def test_a_launch_that_ec2_refuses_names_the_step(account: Account) -> None:
     assert [step["status"] for step in steps] == ["FAILED", *["SKIPPED"] * 6]
     step = account.builder.get_workflow_step_execution(stepExecutionId=steps[0]["stepExecutionId"])
     assert "RunInstances" in step["message"]
+
+
+@pytest.mark.parametrize("broken", ["_capture", "_end"])
+def test_a_fault_of_the_sandbox_itself_ends_the_build_and_is_named(
+    account: Account, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise KeyError("Surprise")
+
+    monkeypatch.setattr(Build, broken, fails)
+
+    image = account.run(account.pipeline(account.recipe(), account.infrastructure()))
+
+    assert image["state"]["status"] == "FAILED"
+    assert "The sandbox itself failed: KeyError: 'Surprise'" in image["state"]["reason"]
+    account.builder.delete_image(imageBuildVersionArn=image["arn"])
 
 
 def test_a_target_account_without_the_role_fails_naming_account_and_region(account: Account) -> None:

@@ -115,7 +115,16 @@ class Build:
         self._stopped.set()
 
     def run(self) -> None:
-        """Walk all stages, and note how they ended."""
+        """Walk all stages, and note how they ended; an image never stays in the middle of its build."""
+        try:
+            self._walk_and_end()
+        except Exception as error:  # noqa: BLE001 - nobody reads a thread's errors
+            reason = f"The sandbox itself failed: {type(error).__name__}: {error}"
+            with self._backend.lock:
+                self._backend.builds.pop(self._image.arn, None)
+                self._image.body["state"] = {"status": "FAILED", "reason": reason[:_REASON_MAX]}
+
+    def _walk_and_end(self) -> None:
         try:
             self._walk()
         except StoppedError:
