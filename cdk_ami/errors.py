@@ -33,7 +33,8 @@ class Fault:
     rule: str = ""
 
     def __str__(self) -> str:
-        return f"{self.prop} {self.problem}, got {self.got!r}; {self.fix}"
+        got = "" if self.got is None else f", got {self.got!r}"
+        return f"{self.prop} {self.problem}{got}; {self.fix}"
 
 
 class ConfigError(ValueError):

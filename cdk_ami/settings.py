@@ -113,7 +113,9 @@ def load(path: Path) -> Settings:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(str(path), "file", "is not TOML", got=str(error), fix="mend the line it names") from None
+        raise ConfigError(
+            str(path), "file", "cannot be read as TOML", got=str(error), fix="mend the place it names"
+        ) from None
     return parse(data, where=path.name, folder=path.parent.resolve())
 
 
@@ -145,7 +147,7 @@ def _settings(data: Mapping[str, Any], folder: Path) -> Settings:
                 "copy_to": tuple(image["copy_to"]),
             }
         ),
-        fleets=tuple(_fleet(_with_defaults(fleet, "fleet"), image["name"]) for fleet in data["fleet"]),
+        fleets=tuple(_fleet(_with_defaults(fleet, "fleet"), image["name"]) for fleet in data.get("fleet", ())),
     )
 
 

@@ -102,7 +102,7 @@ def test_a_missing_key_is_named_with_its_table() -> None:
     with pytest.raises(ConfigError) as caught:
         parse({"image": {"name": "web", "region": "us-east-1"}, "fleet": []}, where="cdk-ami.toml", folder=HERE)
 
-    assert str(caught.value) == "cdk-ami.toml: image.source is missing, got None; add source"
+    assert str(caught.value) == "cdk-ami.toml: image.source is missing; add source"
 
 
 def test_a_missing_file_and_a_broken_one_say_so(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_missing_file_and_a_broken_one_say_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is missing") as missing:
         load(broken)
     broken.write_text("[image\n")
-    with pytest.raises(ConfigError, match="is not TOML") as invalid:
+    with pytest.raises(ConfigError, match="cannot be read as TOML") as invalid:
         load(broken)
 
     assert missing.value.where == invalid.value.where == str(broken)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from cdk_ami.cli.options import image_or_default, json_option, region_option, regions_or_default
+from cdk_ami.checks.distribution import ami_id, channel_name
+from cdk_ami.cli.options import image_or_default, json_option, region_option, regions_or_default, require
 from cdk_ami.cli.output import plain_errors, print_json, print_table, report_failures
 from cdk_ami.naming import ENTRY_CHANNEL
 
@@ -44,8 +45,8 @@ def list_channels(image: str | None, regions: tuple[str, ...], as_json: bool) ->
         )
     elif rows:
         print_table(f"Channels of {name}", ["Region", "Channel", "AMI"], rows)
-    else:
-        click.echo(f"No channel of the image {name} in {', '.join(answers.found) or 'any Region'}.")
+    elif answers.found:
+        click.echo(f"No channel of the image {name} in {', '.join(answers.found)}.")
     report_failures(answers.failed)
 
 
@@ -71,11 +72,13 @@ def seed(image: str, channel: str, ami: str | None, regions: tuple[str, ...]) ->
     from cdk_ami.runtime.regions import clients_of  # noqa: PLC0415 - same
 
     chosen = regions_or_default(regions)
+    require("CHANNEL", channel_name(channel))
+    require("--ami", ami_id(ami) if ami else ())
     if ami and len(chosen) > 1:
         raise click.UsageError(f"an AMI belongs to one Region, got {', '.join(chosen)}; give one --region with --ami")
     refused: dict[str, str] = {}
     for clients in clients_of(chosen):
-        with plain_errors():
+        with plain_errors(clients.region):
             source = ami or read_channel(clients.ssm, image, ENTRY_CHANNEL)
             if source is None:
                 refused[clients.region] = f"the entry channel of {image} does not exist; build the image, or give --ami"

@@ -34,7 +34,8 @@ def images(image: str | None, regions: tuple[str, ...], as_json: bool) -> None: 
     if as_json:
         print_json({"image": name, "amis": amis, "instances": instances, "failed": dict(answers.failed)})
     elif not amis:
-        click.echo(f"No AMI of the image {name} in {', '.join(answers.found) or 'any Region'}.")
+        if answers.found:
+            click.echo(f"No AMI of the image {name} in {', '.join(answers.found)}.")
     else:
         print_table(
             f"AMIs of {name}",
@@ -53,21 +54,24 @@ def images(image: str | None, regions: tuple[str, ...], as_json: bool) -> None: 
                 for ami in amis
             ],
         )
-        print_table(
-            f"Instances of {name}",
-            ["Region", "Zone", "Instance", "AMI", "Version", "State", "IMDSv2", "Group"],
-            [
+        if instances:
+            print_table(
+                f"Instances of {name}",
+                ["Region", "Zone", "Instance", "AMI", "Version", "State", "IMDSv2", "Group"],
                 [
-                    instance.region,
-                    instance.zone,
-                    instance.instance_id,
-                    instance.image_id,
-                    instance.version,
-                    instance.state,
-                    "required" if instance.imdsv2 else "optional",
-                    instance.group,
-                ]
-                for instance in instances
-            ],
-        )
+                    [
+                        instance.region,
+                        instance.zone,
+                        instance.instance_id,
+                        instance.image_id,
+                        instance.version,
+                        instance.state,
+                        "required" if instance.imdsv2 else "optional",
+                        instance.group,
+                    ]
+                    for instance in instances
+                ],
+            )
+        else:
+            click.echo("No instance runs any of them.")
     report_failures(answers.failed)

@@ -50,7 +50,7 @@ def main() -> None:
 
     \b
     Examples:
-      cdk-ami sandbox -- npx cdk deploy --all     try everything without an account
+      cdk-ami sandbox                             a local AWS, to try everything without an account
       cdk-ami images                              what exists, where, and who runs it
       cdk-ami channels seed web stable --ami ami-0123456789abcdef0 --region us-east-1
 

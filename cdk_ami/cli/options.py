@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+
+from cdk_ami.checks.names import region as known_region
+from cdk_ami.checks.rule import Problem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,15 +45,27 @@ def regions_or_default(regions: tuple[str, ...]) -> tuple[str, ...]:
     Raises:
         click.UsageError: When none names one.
     """
+    for region in regions:
+        require("--region", known_region(region))
     if regions:
         return tuple(dict.fromkeys(regions))
     settings = _settings()
     if settings is not None:
         return tuple(dict.fromkeys([*settings.image.regions, *(fleet.region for fleet in settings.fleets)]))
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    if not region:
+    default = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if not default:
         raise click.UsageError("no Region is known; give --region, or set AWS_REGION")
-    return (region,)
+    return (default,)
+
+
+def require(parameter: str, problems: Iterable[Problem]) -> None:
+    """Refuse a value of the command line that a rule finds wrong.
+
+    Raises:
+        click.UsageError: Naming the parameter, the value and the fix.
+    """
+    for found in problems:
+        raise click.UsageError(f"{parameter} {found.problem}, got {found.got!r}; {found.fix}")
 
 
 def _settings() -> Any:

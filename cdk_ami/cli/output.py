@@ -35,19 +35,21 @@ def report_failures(failed: Mapping[str, str]) -> None:
     """Print each Region that gave no answer on standard error, and exit with 1 when there is one."""
     for region, reason in failed.items():
         click.echo(f"{region}: {reason}", err=True)
+    if any("Unable to locate credentials" in reason for reason in failed.values()):
+        click.echo('Set AWS_PROFILE, or point at a local AWS: eval "$(cdk-ami sandbox --env)"', err=True)
     if failed:
         raise click.exceptions.Exit(1)
 
 
 @contextmanager
-def plain_errors() -> Iterator[None]:
-    """Turn what AWS and the SDK raise into one line and exit code 1."""
+def plain_errors(where: str = "") -> Iterator[None]:
+    """Turn what AWS and the SDK raise into one line and exit code 1, with the Region ``where`` it happened."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - only where AWS is called
 
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(f"{where}: {error}" if where else str(error)) from error
 
 
 def _plain(value: Any) -> Any:

@@ -96,7 +96,19 @@ def _run(command: Sequence[str], port: int, region: str) -> int:
     if shutil.which(command[0]) is None and not os.path.exists(command[0]):  # noqa: PTH110 - a word, not yet a path
         click.echo(f"cdk-ami sandbox: {command[0]}: command not found", err=True)
         return NOT_FOUND
+    running: list[subprocess.Popen[bytes]] = []
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT and sys.stdin.isatty():
+            return  # the terminal has sent it to the command too
+        for child in running:
+            with suppress(ProcessLookupError):
+                child.send_signal(number)
+
     with _open(port) as serving:
+        # Before the command starts: a signal right after its first word must reach it.
+        for number in _FORWARDED:
+            signal.signal(number, forward)
         try:
             child = subprocess.Popen(  # noqa: S603 - running the user's command is the point
                 list(command), env={**os.environ, **_variables(serving.endpoint, region)}
@@ -104,15 +116,7 @@ def _run(command: Sequence[str], port: int, region: str) -> int:
         except OSError as error:
             click.echo(f"cdk-ami sandbox: {command[0]}: {error.strerror}", err=True)
             return NOT_RUNNABLE
-
-        def forward(number: int, _frame: FrameType | None) -> None:
-            if number == signal.SIGINT and sys.stdin.isatty():
-                return  # the terminal has sent it to the command too
-            with suppress(ProcessLookupError):
-                child.send_signal(number)
-
-        for number in _FORWARDED:
-            signal.signal(number, forward)
+        running.append(child)
         code = child.wait()
     return code if code >= 0 else 128 - code
 

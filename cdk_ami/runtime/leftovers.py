@@ -15,6 +15,10 @@ from cdk_ami.runtime.regions import RegionClients
 _KINDS: Final = ("channel", "image", "ami", "snapshot")
 """In the order of removal: nothing may point at what is about to go."""
 
+_REFERENCES_MAX: Final = 10
+"""AMIs in one DescribeImageReferences, read 2026-11-22.
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImageReferences.html"""
+
 _ALREADY_GONE: Final = frozenset(
     {"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable", "InvalidSnapshot.NotFound", "ParameterNotFound"}
 )
@@ -29,7 +33,8 @@ class Leftover:
         kind: ``channel``, ``image`` (an Image Builder image resource), ``ami`` or ``snapshot``.
         name: Parameter name, ARN or id.
         about: What it belongs to: of a channel and a snapshot the AMI, of the others version and build.
-        used_by: Instances that run it; something in use is never removed.
+        used_by: Instances that run it and launch templates that name it; something in use is never removed.
+        built_in: Region that built it, where that is known.
     """
 
     region: str
@@ -37,6 +42,7 @@ class Leftover:
     name: str
     about: str
     used_by: tuple[str, ...] = ()
+    built_in: str = ""
 
 
 def find_leftovers(clients: RegionClients, image: str) -> tuple[Leftover, ...]:
@@ -45,20 +51,47 @@ def find_leftovers(clients: RegionClients, image: str) -> tuple[Leftover, ...]:
     users: dict[str, list[str]] = {}
     for instance in holdings.instances:
         users.setdefault(instance.image_id, []).append(instance.instance_id)
+    for image_id, template in _launch_templates(clients.ec2, [ami.image_id for ami in holdings.amis]):
+        users.setdefault(image_id, []).append(template)
 
     def found() -> Iterator[Leftover]:
         for name, held in holdings.channels.items():
             yield Leftover(region=clients.region, kind="channel", name=name, about=held, used_by=_users(users, held))
         for arn in _image_resources(clients.imagebuilder, image):
             version = arn.partition(":image/")[2].partition("/")[2]
-            yield Leftover(region=clients.region, kind="image", name=arn, about=version)
+            yield Leftover(region=clients.region, kind="image", name=arn, about=version, built_in=clients.region)
         for ami in holdings.amis:
             used = _users(users, ami.image_id)
-            yield Leftover(region=clients.region, kind="ami", name=ami.image_id, about=ami.version, used_by=used)
+            yield Leftover(
+                region=clients.region,
+                kind="ami",
+                name=ami.image_id,
+                about=ami.version,
+                used_by=used,
+                built_in=ami.image_arn.split(":")[3],
+            )
             for snapshot in ami.snapshots:
                 yield Leftover(region=clients.region, kind="snapshot", name=snapshot, about=ami.image_id, used_by=used)
 
     return tuple(sorted(found(), key=lambda left: (_KINDS.index(left.kind), left.name)))
+
+
+def find_pipelines(clients: RegionClients, image: str) -> tuple[str, ...]:
+    """Return the ARNs of the pipelines in one Region that still build ``image``: its stack stands."""
+    pages = clients.imagebuilder.get_paginator("list_image_pipelines").paginate(
+        filters=[{"name": "name", "values": [image]}]
+    )
+    return tuple(
+        found["arn"]
+        for page in pages
+        for found in page["imagePipelineList"]
+        if normalized(found["name"]) == normalized(image)
+    )
+
+
+def building_regions(found: Mapping[str, Sequence[Leftover]]) -> tuple[str, ...]:
+    """Return the Regions that built what was found, in order: image resources and the tags of copies name them."""
+    return tuple(sorted({left.built_in for leftovers in found.values() for left in leftovers if left.built_in}))
 
 
 def keep_lineage(found: Mapping[str, Sequence[Leftover]]) -> dict[str, tuple[Leftover, ...]]:
@@ -102,6 +135,21 @@ def _remove(clients: RegionClients, left: Leftover) -> None:
             clients.ec2.deregister_image(ImageId=left.name)
         case "snapshot":
             clients.ec2.delete_snapshot(SnapshotId=left.name)
+
+
+def _launch_templates(ec2: Any, image_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield each AMI that a launch template of the account names, with the template's id.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImageReferences.html
+    """
+    for start in range(0, len(image_ids), _REFERENCES_MAX):
+        pages = ec2.get_paginator("describe_image_references").paginate(
+            ImageIds=list(image_ids[start : start + _REFERENCES_MAX]),
+            ResourceTypes=[{"ResourceType": "ec2:LaunchTemplate"}],
+        )
+        for page in pages:
+            for found in page["ImageReferences"]:
+                yield found["ImageId"], found["Arn"].rpartition("/")[2]
 
 
 def _image_resources(imagebuilder: Any, image: str) -> list[str]:

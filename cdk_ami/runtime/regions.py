@@ -82,5 +82,5 @@ def ask(clients: Sequence[RegionClients], question: Callable[[RegionClients], T]
             try:
                 found[region] = answer.result()
             except (BotoCoreError, ClientError) as error:
-                failed[region] = str(error)
+                failed[region] = f"could not look: {error}"
     return Answers(found=found, failed=failed)

@@ -29,4 +29,7 @@ def variables(endpoint: str, *, region: str = "us-east-1") -> dict[str, str]:
         "CDK_DEFAULT_REGION": region,
         "CDK_DISABLE_VERSION_CHECK": "1",
         "CDK_DISABLE_CLI_TELEMETRY": "true",
+        # The tools work on Node 18 and 20 as well; their banners would drown what they say.
+        "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "18,20",
+        "AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED": "true",
     }

@@ -25,7 +25,6 @@ class Sandbox:
     def __init__(self, port: int = 0) -> None:
         # moto reads these once, on import.
         os.environ.setdefault("MOTO_ENABLE_AMI_VALIDATION", "true")
-        os.environ.setdefault("MOTO_ENABLE_INSTANCE_TYPE_VALIDATION", "false")
         os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
         from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - after the environment is set
             DomainDispatcherApplication,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Command
-from tests.support.amis import make_ami, point
+from tests.support.amis import make_ami, make_pipeline, point
 
 Aws = Callable[..., Any]
 
@@ -85,7 +85,7 @@ def test_a_broken_settings_file_is_one_plain_error(command: Command) -> None:
 
     assert shown.exit_code == 1
     assert "cdk-ami.toml: " in shown.output
-    assert "image.name has the wrong type, got 3; give text in quotes" in shown.output
+    assert "image.name is a number, not text, got 3; give text" in shown.output
 
 
 @pytest.mark.parametrize("arguments", [["images"], ["channels", "list"], ["leftovers"]])
@@ -161,10 +161,21 @@ def test_seeding_without_an_entry_channel_says_what_to_do(command: Command) -> N
 
 
 def test_an_ami_seeds_one_region_only(command: Command) -> None:
-    shown = command("channels", "seed", "web", "stable", "--ami", "ami-1", "--region", "a-1", "--region", "b-1")
+    shown = command(
+        "channels",
+        "seed",
+        "web",
+        "stable",
+        "--ami",
+        "ami-0123456789abcdef0",
+        "--region",
+        "us-east-1",
+        "--region",
+        "eu-west-1",
+    )
 
     assert shown.exit_code == 2
-    assert "an AMI belongs to one Region, got a-1, b-1; give one --region with --ami" in shown.output
+    assert "an AMI belongs to one Region, got us-east-1, eu-west-1; give one --region with --ami" in shown.output
 
 
 def test_leftovers_are_removed_only_when_told(command: Command, aws: Aws) -> None:
@@ -210,3 +221,48 @@ def test_help_teaches_every_command(command: Command) -> None:
         assert "Examples:" in command(*arguments, "--help").output
     assert "cdk-ami sandbox -- make test" in command("sandbox", "--help").output
     assert "Exit codes: 0 done, 1 failed or refused, 2 wrong usage." in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["images", "web", "--region", "us-esat-1"], "--region is no AWS Region, got 'us-esat-1'"),
+        (["channels", "seed", "web", "Sta ble", "--region", "us-east-1"], "CHANNEL "),
+        (["channels", "seed", "web", "stable", "--ami", "ami-x", "--region", "us-east-1"], "--ami "),
+    ],
+)
+def test_a_value_that_can_never_work_is_refused_before_aws_is_asked(
+    command: Command, arguments: list[str], message: str
+) -> None:
+    shown = command(*arguments)
+
+    assert shown.exit_code == 2
+    assert message in shown.output
+
+
+def test_nothing_is_removed_while_a_pipeline_builds_the_image(command: Command, aws: Aws) -> None:
+    there = make_ami(aws("ec2", "eu-west-1"))
+    pipeline = make_pipeline(aws("imagebuilder"), aws("iam"))
+
+    listed = command("leftovers", "web", "--region", "eu-west-1")
+    refused = command("leftovers", "web", "--region", "eu-west-1", "--remove")
+    still = aws("ec2", "eu-west-1").describe_images(ImageIds=[there.image_id])["Images"]
+    forced = command("leftovers", "web", "--region", "eu-west-1", "--remove", "--force")
+
+    assert f"The image is still built, by {pipeline}" in listed.output
+    assert refused.exit_code == 1
+    assert f"{pipeline} still builds web; destroy its stack first, or add --force" in refused.output
+    assert len(still) == 1
+    assert (forced.exit_code, forced.output.splitlines()[0]) == (0, f"eu-west-1: removed ami {there.image_id}")
+
+
+def test_what_a_launch_template_names_is_kept(command: Command, aws: Aws) -> None:
+    mine = make_ami(aws("ec2"))
+    template = aws("ec2").create_launch_template(
+        LaunchTemplateName="web", LaunchTemplateData={"ImageId": mine.image_id, "InstanceType": "t3.micro"}
+    )["LaunchTemplate"]["LaunchTemplateId"]
+
+    shown = command("leftovers", "web", "--region", "us-east-1", "--remove")
+
+    assert f"us-east-1: kept ami {mine.image_id}, used by {template}" in shown.output
+    assert aws("ec2").describe_images(ImageIds=[mine.image_id])["Images"]

@@ -39,3 +39,27 @@ def make_ami(ec2: Any, *, image: str = "web", version: str = "1.0.0/1") -> MadeA
 def point(ssm: Any, name: str, image_id: str) -> None:
     """Write a channel."""
     ssm.put_parameter(Name=name, Value=image_id, Type="String", DataType="aws:ec2:image", Overwrite=True)
+
+
+def make_pipeline(imagebuilder: Any, iam: Any, *, image: str = "web") -> str:
+    """Make a pipeline that builds the image, and return its ARN."""
+    iam.create_instance_profile(InstanceProfileName=image)
+    infrastructure = imagebuilder.create_infrastructure_configuration(name=image, instanceProfileName=image)
+    recipe = imagebuilder.create_image_recipe(
+        name=image,
+        semanticVersion="1.0.0",
+        parentImage=f"arn:aws:imagebuilder:{imagebuilder.meta.region_name}:aws:image/amazon-linux-2023-x86/x.x.x",
+        components=[
+            {
+                "componentArn": (
+                    f"arn:aws:imagebuilder:{imagebuilder.meta.region_name}:aws:component/simple-boot-test-linux/x.x.x"
+                )
+            }
+        ],
+    )
+    arn: str = imagebuilder.create_image_pipeline(
+        name=image,
+        imageRecipeArn=recipe["imageRecipeArn"],
+        infrastructureConfigurationArn=infrastructure["infrastructureConfigurationArn"],
+    )["imagePipelineArn"]
+    return arn

@@ -194,9 +194,10 @@ class _Launch:
         instance_type = str(self.request.get("InstanceType") or DEFAULT_TYPE)
         known = INSTANCE_TYPES.get(instance_type)
         if known is None:
-            if "." not in instance_type:
-                raise refusal("InvalidParameterValue", f"Invalid value '{instance_type}' for InstanceType.")
-            return instance_type  # newer than the emulator's list
+            raise refusal(
+                "InvalidParameterValue",
+                f"Invalid value '{instance_type}' for InstanceType: neither AWS nor the emulator's list has it.",
+            )
         supported = known.get("ProcessorInfo", {}).get("SupportedArchitectures", [])
         if supported and self.image.architecture not in supported:
             raise refusal(
