@@ -27,6 +27,7 @@ IN_ORDER = (
 ELSEWHERE = {
     "make demo": "the CI script runs it",
     "make test": "the CI script runs it, and this test in it",
+    "npm install": "package.json pins the same version, and a registry is out of reach here",
     "pip install": "tests/contract/test_wheel.py installs the wheel; a registry is out of reach here",
     "sandbox --port 5000": "tests/sandbox/cli runs it on a free port",
     "sandbox --env": "tests/sandbox/cli evaluates what it prints",
