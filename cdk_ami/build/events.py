@@ -7,9 +7,8 @@ says, and looks by the clock as well.  https://docs.aws.amazon.com/imagebuilder/
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 SOURCE: Final = "aws.imagebuilder"
 """The ``source`` of every event of Image Builder."""
@@ -51,8 +50,7 @@ class Severity(StrEnum):
     MEDIUM = "medium"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageArns:
+class ImageArns(NamedTuple):
     """The ARNs of one image's resources, which all follow from its name.
 
     Attributes:
@@ -82,8 +80,7 @@ class ImageArns:
         return f"arn:{self.partition}:imagebuilder:{self.region}:{self.account}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
+class Pattern(NamedTuple):
     """An event pattern, by the arguments of ``events.EventPattern``.
 
     Attributes:

@@ -175,7 +175,7 @@ class GoldenImage(NamedImage):
         self.source = source
 
         bound_source = source.bind(self)
-        bound = [one.render(self, platform=source.platform) for one in steps]
+        bound = [one.render(self, stack, platform=source.platform) for one in steps]
         if not run_tests and any(one.has_tests for one in bound):
             Annotations.of(self).add_warning_v2(
                 "cdk-ami::TestsNotRun", "components of this image hold tests, and run_tests=False runs none of them"

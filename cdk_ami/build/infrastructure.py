@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
@@ -29,8 +28,7 @@ _OPEN_PORTS: Final = (443, 80)
 _SERVICE_ROLE: Final = "aws-service-role/imagebuilder.amazonaws.com/AWSServiceRoleForImageBuilder"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reads:
+class Reads(NamedTuple):
     """What a build reads beside the service's own.
 
     Attributes:
@@ -44,8 +42,7 @@ class Reads:
     inventory: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Infrastructure:
+class Infrastructure(NamedTuple):
     """What was rendered.
 
     Attributes:

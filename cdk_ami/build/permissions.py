@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cdk_ami.checks.rule import is_token
 from cdk_ami.policies import allow, policy
@@ -44,8 +43,7 @@ WILDCARD_REASON: Final = (
 """Why a build role holds wildcards; stated beside the role to whoever checks the template."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildPermissions:
+class BuildPermissions(NamedTuple):
     """What one image's build instance needs.
 
     Attributes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_imagebuilder as imagebuilder
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from cdk_ami.build.schedule import BuildSchedule
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Orders:
+class Orders(NamedTuple):
     """How a pipeline builds, everything decided.
 
     Attributes:

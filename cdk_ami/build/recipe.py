@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aws_cdk import aws_imagebuilder as imagebuilder
 
@@ -29,8 +28,7 @@ BOOT_TESTS: Final = {
 https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-component-manager.html"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
+class Contents(NamedTuple):
     """What a recipe is made from, everything resolved for one stack.
 
     Attributes:

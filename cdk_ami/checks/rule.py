@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from functools import wraps
-from typing import Final, ParamSpec
+from typing import Final, NamedTuple, ParamSpec
 
 P = ParamSpec("P")
 
@@ -16,8 +15,7 @@ _LIST_TOKEN: Final = "#{Token["  # noqa: S105 - the CDK's marker, not a secret
 _NUMBER_TOKENS_BELOW: Final = -1.8e289
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(NamedTuple):
     """What is wrong with a value, before anyone knows where the value stands.
 
     Attributes:
@@ -35,8 +33,7 @@ class Problem:
     rule: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(NamedTuple):
     """A registered rule.
 
     Attributes:
@@ -73,7 +70,7 @@ def rule(name: str, *, source: str) -> Callable[[Callable[P, Iterator[Problem]]]
         def find(*args: P.args, **kwargs: P.kwargs) -> tuple[Problem, ...]:
             if any(is_token(value) for value in (*args, *kwargs.values())):
                 return ()
-            return tuple(replace(found, rule=rule_id) for found in check(*args, **kwargs))
+            return tuple(found._replace(rule=rule_id) for found in check(*args, **kwargs))
 
         return find
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from cdk_ami.checks.rule import Problem, rule
 from cdk_ami.limits import FAILURES_BEFORE_DISABLE, TIME_ZONE
@@ -19,8 +18,7 @@ _RATE: Final = re.compile(r"rate\([1-9][0-9]* (?:minute|hour|day)s?\)")
 _EXAMPLE: Final = "cron(0 4 ? * sun *)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Field:
+class _Field(NamedTuple):
     title: str
     low: int
     high: int

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cdk_ami.checks.names import IB
 from cdk_ami.checks.rule import Problem, is_token, rule
@@ -17,8 +16,7 @@ _DEVICES: Final = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/device_na
 _DEVICE: Final = re.compile(r"(?:/dev/(?:sd[a-z](?:1[0-5]|[1-9])?|xvd[a-z]{1,2}[0-9]?|nvme[0-9]+n1)|xvd[a-z]{1,2})")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VolumeType:
+class VolumeType(NamedTuple):
     """What EBS says of a volume type.
 
     Attributes:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 from cdk_ami.checks import distribution as rules
 from cdk_ami.checks import names
@@ -16,11 +17,13 @@ from cdk_ami.source.platform import Architecture, Platform
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
-    from constructs import Construct
+    from constructs import Construct, IConstruct
 
     from cdk_ami.distribution.channel_image import ChannelImage
 
-_WRITTEN: Final = "cdk-ami:channel"
+# By app: Region and name of each parameter that its distributions write.  Kept here because metadata in the tree would
+# cost a call for each entry of the app.
+_WRITTEN: Final[WeakKeyDictionary[IConstruct, set[tuple[str, str]]]] = WeakKeyDictionary()
 
 
 class Tracking(StrEnum):
@@ -180,8 +183,8 @@ class ImageChannel:
 
 
 def announce(scope: Construct, written: Iterable[tuple[str, str]]) -> None:
-    """Note in the app of ``scope`` that builds write these parameters: pairs of Region and name."""
-    scope.node.root.node.add_metadata(_WRITTEN, [f"{region}:{name}" for region, name in written])
+    """Note for the app of ``scope`` that builds write these parameters: pairs of Region and name."""
+    _WRITTEN.setdefault(scope.node.root, set()).update(written)
 
 
 def is_announced(scope: Construct, region: str, name: str) -> bool:
@@ -189,10 +192,7 @@ def is_announced(scope: Construct, region: str, name: str) -> bool:
 
     A Region that is not known yet matches every Region.
     """
-    suffix = f":{name}"
     return any(
-        line == f"{region}{suffix}" or (line.endswith(suffix) and (is_token(region) or is_token(line)))
-        for entry in scope.node.root.node.metadata
-        if entry.type == _WRITTEN
-        for line in entry.data
+        name == written and (there == region or is_token(region) or is_token(there))
+        for there, written in _WRITTEN.get(scope.node.root, ())
     )

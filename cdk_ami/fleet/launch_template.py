@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aws_cdk import Fn
 from aws_cdk import aws_ec2 as ec2
@@ -103,8 +103,7 @@ class Launch:
             faults.check("instance_type", instances.instance_architecture(name, self.architecture))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderedLaunch:
+class RenderedLaunch(NamedTuple):
     """The resources that a launch became.
 
     Attributes:

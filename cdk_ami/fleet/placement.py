@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aws_cdk import aws_ec2 as ec2
 from constructs import IDependable
@@ -12,8 +12,7 @@ from cdk_ami.errors import Faults
 from cdk_ami.fleet.zones import ZoneSubnet, choose_subnets
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
+class Placement(NamedTuple):
     """Where instances go.
 
     Attributes:

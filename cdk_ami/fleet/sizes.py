@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cdk_ami.checks.rule import is_token
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupSizes:
+class GroupSizes(NamedTuple):
     """Smallest, desired and largest number of instances; any may be a token.
 
     Attributes:

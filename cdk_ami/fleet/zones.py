@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cdk_ami.checks import fleet as rules
 from cdk_ami.checks.rule import is_token
@@ -14,8 +13,7 @@ from cdk_ami.errors import Faults
 _REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ZoneSubnet:
+class ZoneSubnet(NamedTuple):
     """The subnet of one zone.
 
     Attributes:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cdk_ami.checks import components as rules
 from cdk_ami.checks import documents
@@ -21,6 +21,7 @@ from cdk_ami.recipe.managed import is_test, platform_of
 from cdk_ami.source.platform import Platform
 
 if TYPE_CHECKING:
+    from aws_cdk import Stack
     from aws_cdk import aws_imagebuilder as imagebuilder
     from aws_cdk import aws_s3_assets as s3_assets
     from constructs import Construct
@@ -32,8 +33,7 @@ Values = str | Sequence[str]
 _TOKEN: Final = re.compile(r"\$\{Token\[[^\]]*\]\}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoundComponent:
+class BoundComponent(NamedTuple):
     """A component as a recipe in one stack uses it.
 
     Attributes:
@@ -244,23 +244,27 @@ class Component:
         Raises:
             ConfigError: When the component does not suit the platform, or another one has its name in the stack.
         """
-        faults = Faults(scope)
-        self.find_faults(faults, scope=scope, platform=platform, os_version=os_version)
-        faults.raise_if_any()
-        return self.render(scope, platform=platform)
+        from aws_cdk import Stack  # noqa: PLC0415 - the value object is plain data
 
-    def render(self, scope: Construct, *, platform: Platform) -> BoundComponent:
+        stack = Stack.of(scope)
+        faults = Faults(scope)
+        self.find_faults(faults, scope=stack, platform=platform, os_version=os_version)
+        faults.raise_if_any()
+        return self.render(scope, stack, platform=platform)
+
+    def render(self, scope: Construct, stack: Stack, *, platform: Platform) -> BoundComponent:
         """Return what ``bind`` returns, for a caller that has looked for faults already.
 
         Args:
             scope: The construct that uses the component.
+            stack: Its stack.
             platform: Operating system of the source image.
         """
         if self.document is None:
-            return self._elsewhere(scope)
+            return self._elsewhere(stack)
         from cdk_ami.recipe.rendering import render_component  # noqa: PLC0415 - the value object is plain data
 
-        rendered = render_component(scope, self, platform=platform)
+        rendered = render_component(scope, stack, self, platform=platform)
         return BoundComponent(
             name=self.name,
             arn=rendered.resource.attr_arn,
@@ -324,12 +328,9 @@ class Component:
         content = f" (content {self.content_hash})"
         return f"{about[: DESCRIPTION_MAX_CHARS - len(content)]}{content}"
 
-    def _elsewhere(self, scope: Construct) -> BoundComponent:
+    def _elsewhere(self, stack: Stack) -> BoundComponent:
         arn = self.arn
         if self._managed:
-            from aws_cdk import Stack  # noqa: PLC0415 - the value object is plain data
-
-            stack = Stack.of(scope)
             arn = f"arn:{stack.partition}:imagebuilder:{stack.region}:aws:component/{self._managed}"
         return BoundComponent(
             name=self.name,

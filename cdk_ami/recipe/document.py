@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import yaml
 
@@ -21,8 +20,7 @@ TEST_PHASES: Final = ("test", "container-host-test")
 https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-use-documents.html"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentWarning:
+class DocumentWarning(NamedTuple):
     """Something in a document that the service may accept and that is probably a mistake.
 
     Attributes:
@@ -34,8 +32,7 @@ class DocumentWarning:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class Document(NamedTuple):
     """A component document that the service would accept.
 
     Attributes:

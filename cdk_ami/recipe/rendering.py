@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from aws_cdk import Annotations, Stack
 from aws_cdk import aws_imagebuilder as imagebuilder
@@ -26,8 +26,7 @@ VERSION: Final = "1.0.0"
 https://docs.aws.amazon.com/imagebuilder/latest/userguide/ibhow-semantic-versioning.html"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderedComponent:
+class RenderedComponent(NamedTuple):
     """A component's resource.
 
     Attributes:
@@ -39,15 +38,22 @@ class RenderedComponent:
     assets: tuple[s3_assets.Asset, ...] = ()
 
 
-def render_component(scope: Construct, component: Component, *, platform: Platform) -> RenderedComponent:
-    """Return the resource of ``component``, checked before, in the stack of ``scope``, made now unless it is there."""
-    stack = Stack.of(scope)
+class _Made(NamedTuple):
+    description: str
+    platform: str
+    rendered: RenderedComponent
+
+
+# By stack: the components made in it, by the id of each.  A look into the construct tree would cost a call for each.
+_MADE: Final[WeakKeyDictionary[Stack, dict[str, _Made]]] = WeakKeyDictionary()
+
+
+def render_component(scope: Construct, stack: Stack, component: Component, *, platform: Platform) -> RenderedComponent:
+    """Return the resource of ``component``, checked before, in ``stack``, made now for ``scope`` unless it is there."""
     resource_id = _resource_id(component)
-    there = stack.node.try_find_child(resource_id)
-    if there is not None:
-        resource = cast("imagebuilder.CfnComponent", there)
-        asset = stack.node.try_find_child(f"{resource_id}Document")
-        return RenderedComponent(resource=resource, assets=() if asset is None else (cast("s3_assets.Asset", asset),))
+    made = _MADE.setdefault(stack, {})
+    if resource_id in made:
+        return made[resource_id].rendered
     for warning in component.document.warnings if component.document else ():
         Annotations.of(scope).add_warning_v2(
             warning.warning_id, f"{component.path or component.name}: {warning.message}"
@@ -64,7 +70,9 @@ def render_component(scope: Construct, component: Component, *, platform: Platfo
         uri=None if asset is None else asset.s3_object_url,
         supported_os_versions=list(component.supported_os) or None,
     )
-    return RenderedComponent(resource=resource, assets=() if asset is None else (asset,))
+    rendered = RenderedComponent(resource=resource, assets=() if asset is None else (asset,))
+    made[resource_id] = _Made(description=component.description, platform=platform.value, rendered=rendered)
+    return rendered
 
 
 def _name(stack: Stack, name: str) -> str:
@@ -86,17 +94,15 @@ def find_faults_of_name(
 ) -> None:
     """Record in ``faults`` that another component has the name of ``component`` in the stack of ``scope``."""
     stack = scope if isinstance(scope, Stack) else Stack.of(scope)
-    there = stack.node.try_find_child(_resource_id(component))
+    there = _MADE.get(stack, {}).get(_resource_id(component))
     if there is None:
         return
-    # The id belongs to this module: nothing else makes children of a stack with this prefix and type.
-    resource = cast("imagebuilder.CfnComponent", there)
-    same_content = resource.description == component.description
-    if same_content and resource.platform == platform.value:
+    same_content = there.description == component.description
+    if same_content and there.platform == platform.value:
         return
     faults.add(
         prop,
-        f"is made for {resource.platform} elsewhere in the stack"
+        f"is made for {there.platform} elsewhere in the stack"
         if same_content
         else "has another content elsewhere in the stack",
         got=str(component.path or component.name),

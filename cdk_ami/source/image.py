@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cdk_ami.checks import distribution as amis
 from cdk_ami.checks import sources
@@ -29,8 +29,7 @@ class Channel(Protocol):
         """Name of the SSM parameter."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoundSource:
+class BoundSource(NamedTuple):
     """A source image as a recipe in one stack needs it.
 
     Attributes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cdk_ami.checks import sources
 from cdk_ami.checks.rule import is_token
@@ -16,8 +15,7 @@ from cdk_ami.source.platform import Architecture, Platform
 _ROOT_DEVICES: Final = {Platform.LINUX: "/dev/xvda", Platform.WINDOWS: "/dev/sda1"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class Given(NamedTuple):
     """What the caller says of an image; None leaves it to the catalogue, or to the usual.
 
     Attributes:
@@ -51,8 +49,7 @@ class Given:
                 faults.add(prop, f"is not that of {public.title}", got=str(given), fix=fix)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traits:
+class Traits(NamedTuple):
     """What an image is.
 
     Attributes:

@@ -46,7 +46,7 @@ ROWS: Final = (
         FILE,
         "file",
         "Expected ']' at the end of a table declaration (at line 1, column 7)",
-        "mend the line",
+        "mend the place",
     ),
     Row(
         "a setting is none of the choices",
