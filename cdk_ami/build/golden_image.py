@@ -380,7 +380,7 @@ def _find_faults_of_steps(
     faults.check("components", component_rules.components_count(len(steps)))
     faults.check("components", component_rules.components_once([one.identity for one in steps]))
     for one in steps:
-        one.find_faults(faults, scope=stack, platform=source.platform, os_version=source.os_version)
+        one.find_faults(faults, stack=stack, platform=source.platform, os_version=source.os_version)
     for index, test in enumerate(tests):
         # What lives elsewhere is not known well enough.
         if isinstance(test, Component) and test.document is not None:

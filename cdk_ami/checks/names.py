@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from cdk_ami.checks.regions import PARTITION_OF
-from cdk_ami.checks.rule import Problem, is_token, rule
+from cdk_ami.checks.rule import Problem, rule
 from cdk_ami.limits import (
     ACCOUNT_ID,
     AMI_NAME,
@@ -33,7 +33,6 @@ _SSM: Final = "https://docs.aws.amazon.com/systems-manager/latest/userguide/sysm
 _TAGS: Final = "https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html"
 # The build date in any spacing: the service accepts the expression with and without blanks.
 _BUILD_DATE: Final = re.compile(r"\{\{\s*imagebuilder:buildDate\s*\}\}")
-_EXPRESSION: Final = re.compile(r"\{\{[^{}]*\}\}")
 
 
 @rule("ResourceName", source=f"{IB}API_CreateImageRecipe.html")
@@ -190,18 +189,3 @@ def account_id(account: str) -> Iterator[Problem]:
     if not isinstance(account, str) or not ACCOUNT_ID.fullmatch(account):
         fix = "write it as a string, so that leading zeros stay" if isinstance(account, int) else "use twelve digits"
         yield Problem(problem="is no AWS account id", got=account, fix=fix)
-
-
-def longest_ami_name(name: str, *, expression_chars: int = 24) -> int:
-    """Return the length of ``name`` once its ``{{ }}`` expressions are filled in.
-
-    Args:
-        name: The name with its expressions, such as ``web {{ imagebuilder:buildDate }}``.
-        expression_chars: Longest value of an expression; a build date such as ``2026-11-22T21-34-15.123Z`` has 24.
-    """
-    return len(_EXPRESSION.sub("x" * expression_chars, name))
-
-
-def holds_token(values: Mapping[str, str]) -> bool:
-    """Tell whether a key or a value is known only when the stack is deployed."""
-    return any(is_token(item) for pair in values.items() for item in pair)

@@ -248,7 +248,7 @@ class Component:
 
         stack = Stack.of(scope)
         faults = Faults(scope)
-        self.find_faults(faults, scope=stack, platform=platform, os_version=os_version)
+        self.find_faults(faults, stack=stack, platform=platform, os_version=os_version)
         faults.raise_if_any()
         return self.render(scope, stack, platform=platform)
 
@@ -274,12 +274,12 @@ class Component:
             has_tests=self.has_tests,
         )
 
-    def find_faults(self, faults: Faults, *, scope: Construct, platform: Platform, os_version: str = "") -> None:
+    def find_faults(self, faults: Faults, *, stack: Stack, platform: Platform, os_version: str = "") -> None:
         """Record in ``faults`` why a recipe cannot use the component.
 
         Args:
             faults: The call's faults.
-            scope: Any construct of the recipe's stack.
+            stack: The recipe's stack.
             platform: Operating system of the source image.
             os_version: What Image Builder calls the source's operating system; empty when it is not known.
         """
@@ -293,7 +293,7 @@ class Component:
         if self.document is not None:
             from cdk_ami.recipe.rendering import find_faults_of_name  # noqa: PLC0415 - the value object is plain data
 
-            find_faults_of_name(faults, scope, self, platform=platform, prop=prop)
+            find_faults_of_name(faults, stack, self, platform=platform, prop=prop)
 
     @property
     def identity(self) -> str:

@@ -89,11 +89,8 @@ def _asset(stack: Stack, asset_id: str, component: Component) -> s3_assets.Asset
     return s3_assets.Asset(stack, asset_id, path=str(component.path))
 
 
-def find_faults_of_name(
-    faults: Faults, scope: Construct, component: Component, *, platform: Platform, prop: str
-) -> None:
-    """Record in ``faults`` that another component has the name of ``component`` in the stack of ``scope``."""
-    stack = scope if isinstance(scope, Stack) else Stack.of(scope)
+def find_faults_of_name(faults: Faults, stack: Stack, component: Component, *, platform: Platform, prop: str) -> None:
+    """Record in ``faults`` that another component has the name of ``component`` in ``stack``."""
     there = _MADE.get(stack, {}).get(_resource_id(component))
     if there is None:
         return

@@ -96,7 +96,3 @@ def test_every_region_is_accepted_and_belongs_to_one_partition() -> None:
 
     assert all(not list(names.region(region)) for region in regions)
     assert len(regions) == len(set(regions)) == len(PARTITION_OF)
-
-
-def test_the_longest_form_of_an_ami_name_counts_its_build_date() -> None:
-    assert names.longest_ami_name("web {{ imagebuilder:buildDate }}") == len("web ") + len("2026-11-22T21-34-15.123Z")
