@@ -8,6 +8,7 @@ from moto.core.base_backend import BackendDict
 from moto.moto_api._internal.models import MotoAPIBackend
 
 from cdk_ami.sandbox import emulator
+from cdk_ami.sandbox.clock import CLOCK
 
 
 def install() -> None:
@@ -20,5 +21,6 @@ def install() -> None:
                 if stop := getattr(backend, "sandbox_stop", None):
                     stop()
         original(self)
+        CLOCK.reset()
 
     original = emulator.replace(MotoAPIBackend, "reset", reset, takes=())

@@ -33,7 +33,7 @@ class Sandbox:
         )
         from werkzeug.serving import make_server  # noqa: PLC0415 - 50 ms that only a server needs
 
-        from cdk_ami.sandbox import answers, clients, emulator  # noqa: PLC0415 - imports moto
+        from cdk_ami.sandbox import answers, clients, control, emulator  # noqa: PLC0415 - imports moto
 
         class QuietHandler(MotoRequestHandler):  # type: ignore[misc]
             """A request handler that keeps connections open and logs nothing."""
@@ -64,6 +64,12 @@ class Sandbox:
                     )  # for these it prints a hint to its own developers
                     self.known[host] = None if strange else super().get_backend_for_host(host)
                 return self.known[host]
+
+            def get_application(self, environ: dict[str, Any]) -> Any:
+                """Return what answers a request: a service, or the sandbox itself."""
+                if environ["PATH_INFO"].startswith(control.PREFIX):
+                    return control.application
+                return super().get_application(environ)
 
         emulator.install()
         dispatcher = Dispatcher(create_app)
