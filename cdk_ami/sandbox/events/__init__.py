@@ -1,0 +1,1 @@
+"""EventBridge: what happens in the sandbox, told to whoever made a rule for it."""
