@@ -5,6 +5,9 @@ The endpoint is that of the one server of this process.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from threading import Lock
 from typing import Any, Final
@@ -16,6 +19,10 @@ from botocore.config import Config
 ACCOUNT: Final = "123456789012"
 """The account of callers that name no other."""
 
+ROLE_HEADER: Final = "x-sandbox-role"
+"""Header of the calls that a service makes by a role of its caller: the role's ARN."""
+
+_ROLE: Final[ContextVar[str | None]] = ContextVar("role", default=None)
 _LOCK: Final = Lock()
 _ENDPOINT: Final[list[str]] = []
 
@@ -40,17 +47,35 @@ def client(service: str, region: str, account: str = ACCOUNT) -> Any:
         return _client(service, region, account)
 
 
+@contextmanager
+def acting_by(role: str | None) -> Iterator[None]:
+    """Let every call of this block name a role, whose permissions are then the ones that count."""
+    token = _ROLE.set(role)
+    try:
+        yield
+    finally:
+        _ROLE.reset(token)
+
+
 @cache
 def _client(service: str, region: str, account: str) -> Any:
     made = _session().client(
         service,
         region_name=region,
         endpoint_url=_ENDPOINT[0],
-        config=Config(proxies={}, retries={"max_attempts": 0}, max_pool_connections=32, read_timeout=300),
+        config=Config(
+            proxies={},
+            retries={"max_attempts": 0},
+            max_pool_connections=32,
+            read_timeout=300,
+            inject_host_prefix=False,
+        ),
     )
 
     def act_as(request: AWSRequest, **_: object) -> None:
         request.headers["x-moto-account-id"] = account
+        if (role := _ROLE.get()) is not None:
+            request.headers[ROLE_HEADER] = role
 
     made.meta.events.register("before-sign.*.*", act_as)
     return made
