@@ -1,7 +1,8 @@
 """What one can ask of the sandbox itself, beside AWS: JSON over HTTP at ``/_sandbox/``.
 
 ``GET /_sandbox/clock`` tells the time, ``POST /_sandbox/clock`` with ``{"advance": SECONDS}`` or ``{"speed": FACTOR}``
-changes it.
+changes it.  ``/_sandbox/faults`` causes, tells and ends faults, ``/_sandbox/calls`` tells what was asked of
+the services.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from cdk_ami.sandbox.clock import CLOCK
+from cdk_ami.sandbox.faults import requests
 
 PREFIX: Final = "/_sandbox/"
 """Where the sandbox's own requests go; no service of AWS has such a path."""
@@ -42,7 +45,11 @@ def _positive(asked: Answer, name: str) -> float:
     return float(value)
 
 
-ROUTES: Final[dict[str, Callable[[str, Answer], Answer]]] = {"clock": _clock}
+ROUTES: Final[dict[str, Callable[[str, Answer], Answer]]] = {
+    "calls": requests.calls,
+    "clock": _clock,
+    "faults": requests.faults,
+}
 """What answers each path behind the prefix, given the method and what was asked."""
 
 
@@ -50,7 +57,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     """Answer, as a WSGI application, a request to the sandbox itself."""
     try:
         status, answer = HTTPStatus.OK, _answer(environ)
-    except (ControlError, json.JSONDecodeError) as error:
+    except ValueError as error:  # a ControlError, one of an area's own kind, or what is no JSON
         status, answer = HTTPStatus.BAD_REQUEST, {"error": str(error)}
     text = json.dumps(answer).encode()
     start_response(
@@ -62,6 +69,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 def _answer(environ: dict[str, Any]) -> Answer:
     name = environ["PATH_INFO"].removeprefix(PREFIX)
     asked = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"{}")
+    asked = asked or dict(parse_qsl(environ.get("QUERY_STRING", "")))
     if name not in ROUTES:
         raise ControlError(f"there is no {PREFIX}{name}, only {', '.join(sorted(ROUTES))}")
     if not isinstance(asked, dict):

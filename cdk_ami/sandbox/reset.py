@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from moto.core.base_backend import BackendDict
 from moto.moto_api._internal.models import MotoAPIBackend
 
 from cdk_ami.sandbox import emulator
-from cdk_ami.sandbox.activity import ACTIVITY
 from cdk_ami.sandbox.clock import CLOCK
-
-_ALSO: Final[list[Callable[[], None]]] = []
-
-
-def also(forget: Callable[[], None]) -> None:
-    """Call ``forget`` at every reset too, when the emulator has forgotten everything."""
-    _ALSO.append(forget)
+from cdk_ami.sandbox.door.calls import CALLS
+from cdk_ami.sandbox.faults.register import FAULTS
 
 
 def install() -> None:
     """Let services with a method ``stop`` come to rest before anything is forgotten."""
 
     def reset(self: Any) -> None:
+        FAULTS.end()  # what they hold goes on, and ends
         # Not within the emulator's own reset, which holds a lock that the last calls of an operation need.
         for service in list(BackendDict._instances):  # noqa: SLF001 - moto tells nowhere else what is in use
             for _, _, backend in list(service.iter_backends()):
@@ -31,8 +25,6 @@ def install() -> None:
                     stop()
         original(self)
         CLOCK.reset()
-        ACTIVITY.reset()
-        for forget in _ALSO:
-            forget()
+        CALLS.clear()
 
     original = emulator.replace(MotoAPIBackend, "reset", reset, takes=())

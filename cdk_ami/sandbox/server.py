@@ -34,6 +34,7 @@ class Sandbox:
         from werkzeug.serving import make_server  # noqa: PLC0415 - 50 ms that only a server needs
 
         from cdk_ami.sandbox import answers, clients, control, emulator  # noqa: PLC0415 - imports moto
+        from cdk_ami.sandbox.door.application import Door  # noqa: PLC0415 - same
 
         class QuietHandler(MotoRequestHandler):  # type: ignore[misc]
             """A request handler that keeps connections open and logs nothing."""
@@ -74,7 +75,9 @@ class Sandbox:
         emulator.install()
         dispatcher = Dispatcher(create_app)
         dispatcher.known = {}
-        self._server = make_server(HOST, port, dispatcher, threaded=True, request_handler=QuietHandler)
+        self._server = make_server(
+            HOST, port, Door(dispatcher, lambda _: None), threaded=True, request_handler=QuietHandler
+        )
         self.port = int(self._server.server_port)
         self.endpoint = f"http://{HOST}:{self.port}"
         os.environ["MOTO_PORT"] = str(self.port)

@@ -67,10 +67,6 @@ def test_keys_stay_in_their_region(aws: Any) -> None:
         aws("kms", "eu-west-1").describe_key(KeyId=key)
 
 
-def test_events_are_looked_up_and_there_are_none(aws: Any) -> None:
-    assert aws("cloudtrail").lookup_events(MaxResults=10)["Events"] == []
-
-
 @pytest.mark.parametrize(
     ("service", "operation", "request_part", "named"),
     [
