@@ -5,6 +5,9 @@ The endpoint is that of the one server of this process.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from threading import Lock
 from typing import Any, Final
@@ -16,15 +19,16 @@ from botocore.config import Config
 ACCOUNT: Final = "123456789012"
 """The account of callers that name no other."""
 
-ENGINE_HEADER: Final = "x-sandbox-engine"
-"""Marks a request of the sandbox's own engines."""
-
 ROLE_HEADER: Final = "x-sandbox-role"
-"""ARN of the role that a request is made with, where the caller has no keys of the role."""
+"""Header of the calls that a service makes by a role of its caller: the role's ARN."""
 
 SERVICE_HEADER: Final = "x-sandbox-service"
-"""Principal of the service that acts with the role."""
+"""Header of such calls that tells the service, such as ``imagebuilder.amazonaws.com``, which the role must trust."""
 
+ENGINE_HEADER: Final = "x-sandbox-engine"
+"""Header of all calls of the sandbox's own engines."""
+
+_ROLE: Final[ContextVar[tuple[str | None, str | None]]] = ContextVar("role", default=(None, None))
 _LOCK: Final = Lock()
 _ENDPOINT: Final[list[str]] = []
 
@@ -40,40 +44,51 @@ def endpoint() -> str:
     return _ENDPOINT[0]
 
 
-def client(
-    service: str, region: str, account: str = ACCOUNT, *, role: str | None = None, for_service: str | None = None
-) -> Any:
+def client(service: str, region: str, account: str = ACCOUNT) -> Any:
     """Return a boto3 client of ``service`` in ``region`` that acts as ``account``.
 
     Clients are kept: boto3 takes about 20 ms to make one.  They never retry, since the sandbox is the other side.
-
-    Args:
-        service: boto3's name of the service.
-        region: The Region.
-        account: The account.
-        role: ARN of the role that the requests are made with; where policies of roles are enforced, they decide.
-        for_service: Principal of the service that acts with the role, such as ``imagebuilder.amazonaws.com``.  Where
-            policies are enforced, the role must trust it.
     """
     with _LOCK:
-        return _client(service, region, account, role, for_service)
+        return _client(service, region, account)
+
+
+@contextmanager
+def acting_by(role: str | None, *, for_service: str | None = None) -> Iterator[None]:
+    """Let every call of this block name a role, whose permissions are then the ones that count.
+
+    Args:
+        role: The role's ARN; None names none.
+        for_service: Principal of the service that acts with it, which the role must trust where policies are enforced.
+    """
+    token = _ROLE.set((role, for_service))
+    try:
+        yield
+    finally:
+        _ROLE.reset(token)
 
 
 @cache
-def _client(service: str, region: str, account: str, role: str | None, for_service: str | None) -> Any:
+def _client(service: str, region: str, account: str) -> Any:
     made = _session().client(
         service,
         region_name=region,
         endpoint_url=_ENDPOINT[0],
-        config=Config(proxies={}, retries={"max_attempts": 0}, max_pool_connections=32, read_timeout=300),
+        config=Config(
+            proxies={},
+            retries={"max_attempts": 0},
+            max_pool_connections=32,
+            read_timeout=300,
+            inject_host_prefix=False,
+        ),
     )
-    headers = {"x-moto-account-id": account, ENGINE_HEADER: "1"}
-    headers |= {ROLE_HEADER: role} if role else {}
-    headers |= {SERVICE_HEADER: for_service} if for_service else {}
 
     def act_as(request: AWSRequest, **_: object) -> None:
-        for name, value in headers.items():
-            request.headers[name] = value
+        request.headers["x-moto-account-id"] = account
+        request.headers[ENGINE_HEADER] = "1"
+        for header, value in zip((ROLE_HEADER, SERVICE_HEADER), _ROLE.get(), strict=True):
+            if value is not None:
+                request.headers[header] = value
 
     made.meta.events.register("before-sign.*.*", act_as)
     return made

@@ -21,11 +21,14 @@ class Pace:
             refresh asks for.  Environment: ``CDK_AMI_SANDBOX_WARMUP_SECONDS``.
         state: How long an Image Builder build stays in each of its states before it goes on.
             Environment: ``CDK_AMI_SANDBOX_STATE_SECONDS``.
+        parameter: From PutParameter of data type ``aws:ec2:image`` until the value stands or is dropped.
+            Environment: ``CDK_AMI_SANDBOX_PARAMETER_SECONDS``.
     """
 
     image: float = field(default_factory=lambda: _seconds("IMAGE"))
     warmup: float = field(default_factory=lambda: _seconds("WARMUP"))
     state: float = field(default_factory=lambda: _seconds("STATE"))
+    parameter: float = field(default_factory=lambda: _seconds("PARAMETER"))
 
 
 PACE = Pace()

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from moto.core.base_backend import BackendDict
 from moto.moto_api._internal.models import MotoAPIBackend
 
 from cdk_ami.sandbox import emulator
+from cdk_ami.sandbox.activity import ACTIVITY
 from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.door.calls import CALLS
 from cdk_ami.sandbox.faults.register import FAULTS
+
+_ALSO: Final[list[Callable[[], None]]] = []
+
+
+def also(forget: Callable[[], None]) -> None:
+    """Call ``forget`` at every reset too, when the emulator has forgotten everything."""
+    _ALSO.append(forget)
 
 
 def install() -> None:
@@ -25,6 +34,9 @@ def install() -> None:
                     stop()
         original(self)
         CLOCK.reset()
+        ACTIVITY.reset()
+        for forget in _ALSO:
+            forget()
         CALLS.clear()
 
     original = emulator.replace(MotoAPIBackend, "reset", reset, takes=())

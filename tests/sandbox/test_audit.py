@@ -76,7 +76,8 @@ def test_calls_of_engines_and_of_roles_are_told_as_such(aws: MakeClient, sandbox
         aws_secret_access_key=keys["SecretAccessKey"],
         aws_session_token=keys["SessionToken"],
     ).list_queues()
-    clients.client("sns", "us-east-1", role=ROLE, for_service="imagebuilder.amazonaws.com").list_topics()
+    with clients.acting_by(ROLE, for_service="imagebuilder.amazonaws.com"):
+        clients.client("sns", "us-east-1").list_topics()
 
     (by_keys,), (by_word,) = _calls(sandbox, service="sqs"), _calls(sandbox, engine="true")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tests.support.sandbox import wait_until
+
 ACCOUNT = "123456789012"
 
 
@@ -37,8 +39,9 @@ def make_ami(ec2: Any, *, image: str = "web", version: str = "1.0.0/1") -> MadeA
 
 
 def point(ssm: Any, name: str, image_id: str) -> None:
-    """Write a channel."""
+    """Write a channel, and return when the value stands."""
     ssm.put_parameter(Name=name, Value=image_id, Type="String", DataType="aws:ec2:image", Overwrite=True)
+    wait_until(lambda: [one["Value"] for one in ssm.get_parameters(Names=[name])["Parameters"]] == [image_id])
 
 
 def make_pipeline(imagebuilder: Any, iam: Any, *, image: str = "web") -> str:

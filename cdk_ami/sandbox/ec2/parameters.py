@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from moto.ssm.exceptions import SSMException
 from moto.ssm.models import ssm_backends
 
 from cdk_ami.sandbox.ec2.refusal import refusal
@@ -20,12 +21,10 @@ def resolve_image_id(backend: Any, image_id: str) -> str:
     if not image_id.startswith(RESOLVE):
         return image_id
     name = image_id.removeprefix(RESOLVE)
-    account = backend.account_id
-    if name.startswith("arn:"):  # a parameter shared by another account
-        account = name.split(":")[4] or account
-        resource = name.split(":", 5)[5]
-        name = resource.removeprefix("parameter")
-    parameter = ssm_backends[account][backend.region_name].get_parameter(name)
+    try:
+        parameter = ssm_backends[backend.account_id][backend.region_name].get_parameter(name)
+    except SSMException as error:
+        raise refusal("InvalidParameterValue", f"{error.message} for the image id '{image_id}'") from error
     if parameter is None:
         raise refusal("InvalidParameterValue", f"Unable to find the parameter {name} for the image id '{image_id}'")
     value = str(parameter.value)

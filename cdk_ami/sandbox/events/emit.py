@@ -7,39 +7,42 @@ https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequest
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from cdk_ami.sandbox.clock import CLOCK
-
-_LOG: Final = logging.getLogger("cdk_ami.sandbox")
+from cdk_ami.sandbox.events.bus import BusAt, envelope, publish
 
 
 def emit(  # noqa: PLR0917 - the order in which an event names them
-    region: str, account: str, source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str]
-) -> None:
-    """Put an event of a service on the default event bus of ``account`` in ``region``.
+    region: str,
+    account: str,
+    source: str,
+    detail_type: str,
+    detail: Mapping[str, Any],
+    resources: Sequence[str] = (),
+) -> str:
+    """Put an event of an AWS service on the default bus of an account and Region.
+
+    The event is only taken in here: a thread of its own matches and delivers it later.  The caller may hold any lock.
 
     Args:
-        region: Region in which it happened.
-        account: Account whose resource it is about.
-        source: Service, such as ``aws.autoscaling``.
-        detail_type: What happened, in the service's words.
-        detail: What the service tells about it: JSON.
-        resources: ARNs of the resources concerned.
-    """
-    from moto.events.models import events_backends  # noqa: PLC0415 - after the emulator has been patched
+        region: Region of the bus.
+        account: Account of the bus.
+        source: Such as ``aws.ec2``.
+        detail_type: Such as ``EC2 AMI State Change``.
+        detail: The detail, which must be JSON; it is copied.
+        resources: ARNs of what the event is about.
 
-    entry = {
-        "Source": source,
-        "DetailType": detail_type,
-        "Detail": json.dumps(detail),
-        "Resources": list(resources),
-        "Time": CLOCK.now().timestamp(),
-    }
-    try:
-        events_backends[account][region].put_events([entry])
-    except NotImplementedError as error:
-        # What happened has happened, whether or not the emulator knows the kind of a rule's target.
-        _LOG.warning("%s was not delivered everywhere: %s", detail_type, error)
+    Returns:
+        The id of the event.
+    """
+    event = envelope(
+        region=region,
+        account=account,
+        source=source,
+        detail_type=detail_type,
+        detail=json.loads(json.dumps(detail)),
+        resources=resources,
+    )
+    publish(BusAt(account=account, region=region), event)
+    return str(event["id"])

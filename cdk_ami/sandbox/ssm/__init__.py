@@ -1,14 +1,18 @@
-"""Mends of the emulator's Parameter Store: the vendors' public parameters, and values checked as AMI ids."""
+"""Mends of the emulator's Parameter Store: public parameters, values checked as AMI ids, sharing, events."""
 
 from __future__ import annotations
 
 from moto.ssm.models import ParameterDict, SimpleSystemManagerBackend
 
-from cdk_ami.sandbox import emulator
-from cdk_ami.sandbox.ssm import parameters
+from cdk_ami.sandbox import emulator, reset
+from cdk_ami.sandbox.ssm import checks, parameters, sharing
 
 
 def install() -> None:
     """Put the methods into the emulator's classes."""
     parameters.ORIGINAL.update(emulator.graft(ParameterDict, parameters.PublicParameters))
-    parameters.ORIGINAL.update(emulator.graft(SimpleSystemManagerBackend, parameters.ParameterOperations))
+    parameters.ORIGINAL.update(
+        emulator.graft(SimpleSystemManagerBackend, parameters.ParameterOperations, new=parameters.NEW)
+    )
+    sharing.install()
+    reset.also(checks.reset)

@@ -8,12 +8,13 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from moto.ec2.exceptions import EC2ClientError
-from moto.ssm.exceptions import ValidationException
+from moto.ssm.exceptions import AccessDeniedException, ParameterVersionNotFound, ValidationException
 from moto.ssm.models import Parameter
 
 from cdk_ami.sandbox import catalog
-from cdk_ami.sandbox.ec2.visibility import find_image
+from cdk_ami.sandbox.clock import CLOCK
+from cdk_ami.sandbox.ssm import checks, sharing
+from cdk_ami.sandbox.ssm.changes import tell
 
 ORIGINAL: Final[dict[str, Callable[..., Any]]] = {}
 """The emulator's own methods, by name."""
@@ -24,8 +25,12 @@ PUBLIC: Final = "/aws/service"
 https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-public-parameters.html
 """
 
-AMI_ID: Final = re.compile(r"ami-(?:[0-9a-f]{8}|[0-9a-f]{17})")
-"""https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-ec2-aliases.html."""
+STANDARD_BYTES: Final = 4096
+ADVANCED_BYTES: Final = 8192
+"""How long a value may be in either tier.
+
+https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html
+"""
 
 EMULATED: Final = ("/aws/service/global-infrastructure/",)
 """Public parameters that the emulator itself has and that name no AMI."""
@@ -88,12 +93,17 @@ def _public(region: str) -> dict[str, Parameter]:
     }
 
 
+NEW: Final = frozenset({"_sweep", "_forget_tags"})
+"""Methods that the emulator lacks."""
+
+
 class ParameterOperations:
     """Methods for the emulator's ``SimpleSystemManagerBackend``."""
 
     account_id: str
     region_name: str
     _parameters: Any
+    _resource_tags: Any
 
     def put_parameter(  # noqa: PLR0917 - moto's signature
         self,
@@ -111,39 +121,134 @@ class ParameterOperations:
     ) -> Parameter:
         """Create or change a parameter.
 
-        A value of data type ``aws:ec2:image`` must be an AMI that the account can see.  The service finds that out
-        after it has answered; the sandbox says so at once.
+        A value of data type ``aws:ec2:image`` is answered like any other and stands after it has been checked.
         """
         before = dict.get(self._parameters, name) or []
-        if (data_type or (before[-1].data_type if before else "text")) == "aws:ec2:image":
-            _check_image(self.region_name, self.account_id, name, value)
+        kind = data_type or (before[-1].data_type if before else "text")
+        tier = _tier(value or "", tier, policies, before[-1].tier if before else None)
+        if kind == "aws:ec2:image" and (parameter_type or (before[-1].parameter_type if before else "")) != "String":
+            raise ValidationException(f"The data type {kind} is supported for parameters of type String only.")
         if allowed_pattern and value and not re.search(allowed_pattern, value):
             raise ValidationException(f"Parameter value, {value}, doesn't match the pattern {allowed_pattern}.")
-        parameter: Parameter = ORIGINAL["put_parameter"](
+        try:
+            made: Parameter = ORIGINAL["put_parameter"](
+                self,
+                name=name,
+                description=description,
+                value=value,
+                parameter_type=parameter_type,
+                allowed_pattern=allowed_pattern,
+                keyid=keyid,
+                overwrite=overwrite,
+                tags=tags,
+                data_type=kind,
+                tier=tier,
+                policies=policies,
+            )
+        finally:
+            self._sweep(name)
+        made.last_modified_date = CLOCK.now().replace(tzinfo=None)
+        if kind != "aws:ec2:image":
+            tell(made, "Update" if before else "Create", region=self.region_name)
+            return made
+        self._parameters[name].remove(made)
+        self._sweep(name)
+        made.version += checks.waiting(self.account_id, self.region_name, name)
+        checks.check_later(
             self,
-            name=name,
-            description=description,
-            value=value,
-            parameter_type=parameter_type,
-            allowed_pattern=allowed_pattern,
-            keyid=keyid,
+            made,
             overwrite=overwrite,
-            tags=tags,
-            data_type=data_type or (before[-1].data_type if before else "text"),
-            tier=tier,
-            policies=policies,
+            stand=lambda: self._parameters[name].append(made),
+            drop=lambda: None if name in self._parameters else self._forget_tags(name),
         )
-        return parameter
+        return made
+
+    def _sweep(self, name: str) -> None:
+        """Remove the empty list that the emulator leaves where there is no parameter."""
+        if not dict.get(self._parameters, name, True):
+            dict.pop(self._parameters, name)
+
+    def _forget_tags(self, name: str) -> None:
+        self._resource_tags.get("Parameter", {}).pop(name, None)
+
+    def delete_parameter(self, name: str) -> None:
+        """Delete a parameter and tell it."""
+        found = self.get_parameter(name)
+        ORIGINAL["delete_parameter"](self, name)
+        if found is not None:
+            tell(found, "Delete", region=self.region_name)
+
+    def delete_parameters(self, names: list[str]) -> list[str]:
+        """Delete parameters and tell each."""
+        found = {name: self.get_parameter(name) for name in names}
+        gone: list[str] = ORIGINAL["delete_parameters"](self, names)
+        for name in gone:
+            tell(found[name], "Delete", region=self.region_name)
+        return gone
+
+    def label_parameter_version(self, name: str, version: int, labels: list[str]) -> tuple[list[str], int]:
+        """Label a version of a parameter and tell it."""
+        try:
+            answer: tuple[list[str], int] = ORIGINAL["label_parameter_version"](self, name, version, labels)
+        finally:
+            self._sweep(name)
+        if len(answer[0]) < len(labels):
+            tell(self._parameters[name][-1], "LabelParameterVersion", region=self.region_name)
+        return answer
+
+    def get_parameter(self, name: str) -> Parameter | None:
+        """Return a parameter by its name, or by the ARN under which another account shares it."""
+        shared = sharing.parse(name)
+        if shared is None:
+            found: Parameter | None = ORIGINAL["get_parameter"](self, name)
+            return found
+        if shared.region != self.region_name:
+            raise ValidationException(f"The ARN {name} is of another Region than {self.region_name}.")
+        if shared.account == self.account_id:
+            selector = f":{shared.selector}" if shared.selector else ""
+            return self.get_parameter(f"{shared.name}{selector}")
+        other = sharing.read(shared, reader=self.account_id)
+        if other is None:
+            raise AccessDeniedException(
+                f"User: arn:aws:iam::{self.account_id}:root is not authorized to perform: ssm:GetParameter on "
+                f"resource: {name} because no resource-based policy allows the ssm:GetParameter action"
+            )
+        return other
+
+    def get_parameters(self, names: list[str]) -> dict[str, Parameter]:
+        """Return parameters by names or ARNs; what may not be read is left out."""
+        found: dict[str, Parameter] = ORIGINAL["get_parameters"](
+            self, [name for name in names if sharing.parse(name) is None]
+        )
+        for name in names:
+            if sharing.parse(name) is not None:
+                try:
+                    parameter = self.get_parameter(name)
+                except (AccessDeniedException, ParameterVersionNotFound):
+                    continue
+                if parameter is not None:
+                    found[name] = parameter
+        return found
 
 
-def _check_image(region: str, account: str, name: str, value: str) -> None:
-    if not AMI_ID.fullmatch(value or ""):
+def _tier(value: str, tier: str | None, policies: str | None, before: str | None) -> str | None:
+    """Return the tier that a parameter gets."""
+    needs = len(value.encode()) > STANDARD_BYTES or bool(policies)
+    if tier == "Intelligent-Tiering":
+        return "Advanced" if needs or before == "Advanced" else "Standard"
+    if tier == "Standard" and before == "Advanced":
         raise ValidationException(
-            f"The value {value!r} of the parameter {name} has not the form of an AMI id, as aws:ec2:image asks"
+            "This parameter uses the advanced-parameter tier. You can't downgrade a parameter from the "
+            "advanced-parameter tier to the standard-parameter tier. If necessary, you can delete the advanced "
+            "parameter and recreate it as a standard parameter."
         )
-    try:
-        find_image(region, account, value)
-    except EC2ClientError as error:
+    if needs and (tier or before or "Standard") == "Standard":
+        what = "parameter policies" if policies else f"a parameter value of more than {STANDARD_BYTES} characters"
         raise ValidationException(
-            f"The parameter {name} was not written: {error.message} in {region} for account {account}"
-        ) from error
+            f"Standard tier parameters do not support {what}. Upgrade the parameter to use the advanced-parameter tier."
+        )
+    if len(value.encode()) > ADVANCED_BYTES:
+        raise ValidationException(
+            f"Advanced tier parameters support a maximum parameter value of {ADVANCED_BYTES} characters."
+        )
+    return tier

@@ -240,3 +240,18 @@ def test_attributes_of_resources_are_what_users_refer_to(stacks: Stacks) -> None
         "Topic": "t",
         "Logs": "arn:aws:logs:us-east-1:123456789012:log-group:/a/b:*",
     }
+
+
+def test_a_parameter_that_holds_an_ami_stands_or_fails_the_stack(stacks: Stacks, aws: MakeClient) -> None:
+    source = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+    image = aws("ssm").get_parameter(Name=source)["Parameter"]["Value"]
+
+    def channel(value: str) -> dict[str, Any]:
+        return {"P": resource("SSM::Parameter", {"Type": "String", "DataType": "aws:ec2:image", "Value": value})}
+
+    assert stacks.create("channel", channel(image)) == "CREATE_COMPLETE", stacks.reasons("channel")
+    assert stacks.update("channel", channel("ami-0123456789abcdef0")) == "UPDATE_ROLLBACK_COMPLETE"
+
+    assert any("does not hold ami-0123456789abcdef0: no such AMI" in reason for reason in stacks.reasons("channel"))
+    name = stacks.physical_id("channel", "P")
+    assert aws("ssm").get_parameter(Name=name)["Parameter"]["Value"] == image

@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cdk_ami.sandbox.pace import PACE
+from tests.support.amis import point
 
 OTHER = "210987654321"
 
@@ -306,7 +307,7 @@ def test_references_name_instances_templates_and_parameters(aws: Any, own_ami: A
     made, ec2 = own_ami(), aws("ec2")
     instance = run_one(ImageId=made)
     template = ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData={"ImageId": made})
-    aws("ssm").put_parameter(Name="/golden/latest", Value=made, Type="String", DataType="aws:ec2:image")
+    point(aws("ssm"), "/golden/latest", made)
 
     found = ec2.describe_image_references(ImageIds=[made], IncludeAllResourceTypes=True)["ImageReferences"]
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.amis import point
+
 
 def instance_of(aws: Any, instance_id: str) -> dict[str, Any]:
     (reservation,) = aws("ec2").describe_instances(InstanceIds=[instance_id])["Reservations"]
@@ -79,8 +81,8 @@ def test_metadata_options_are_the_requests_else_the_images(aws: Any, run_one: An
 
 def test_an_image_id_can_name_a_parameter_and_its_version(aws: Any, run_one: Any, own_ami: Any) -> None:
     ssm, first, second = aws("ssm"), own_ami("one"), own_ami("two")
-    ssm.put_parameter(Name="/golden/latest", Value=first, Type="String", DataType="aws:ec2:image")
-    ssm.put_parameter(Name="/golden/latest", Value=second, Overwrite=True, DataType="aws:ec2:image")
+    point(ssm, "/golden/latest", first)
+    point(ssm, "/golden/latest", second)
 
     newest = run_one(ImageId="resolve:ssm:/golden/latest")
     older = run_one(ImageId="resolve:ssm:/golden/latest:1")

@@ -1,22 +1,20 @@
+"""What the sandbox's own services tell."""
+
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from cdk_ami.sandbox.events.emit import emit
-from tests.support.sandbox import ACCOUNT
+from tests.support.happenings import ACCOUNT, Happenings
 
 
-def test_what_a_service_tells_reaches_the_targets_of_a_rule(aws: Any) -> None:
-    sqs, events = aws("sqs"), aws("events")
-    queue = sqs.create_queue(QueueName="heard")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    events.put_rule(Name="groups", EventPattern=json.dumps({"source": ["aws.autoscaling"]}))
-    events.put_targets(Rule="groups", Targets=[{"Id": "queue", "Arn": arn}])
+def test_what_a_service_tells_reaches_the_rules_that_match_it(it: Happenings) -> None:
+    it.rule({"source": ["aws.autoscaling"], "detail": {"Event": ["made"]}})
 
-    emit("us-east-1", ACCOUNT, "aws.autoscaling", "EC2 Instance Launch Successful", {"Cause": "because"}, ["arn:x"])
+    for event in ("made", "ended"):
+        emit("us-east-1", ACCOUNT, "aws.autoscaling", "Something Happened", {"Event": event}, ["arn:aws:one"])
 
-    (message,) = sqs.receive_message(QueueUrl=queue)["Messages"]
-    event = json.loads(message["Body"])
-    assert (event["source"], event["detail-type"]) == ("aws.autoscaling", "EC2 Instance Launch Successful")
-    assert (event["detail"], event["resources"]) == ({"Cause": "because"}, ["arn:x"])
+    [told] = it.heard()
+    assert (told["detail-type"], told["detail"], told["resources"]) == (
+        "Something Happened",
+        {"Event": "made"},
+        ["arn:aws:one"],
+    )

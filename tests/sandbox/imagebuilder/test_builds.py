@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tests.sandbox.imagebuilder.conftest import Account
 
 DATED = "web {{ imagebuilder:buildDate }}"
+EVERYBODY = json.dumps({"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*"}]})
 
 
 def _targets(key: str) -> list[dict[str, Any]]:
@@ -295,7 +296,7 @@ def test_a_distribution_shares_the_ami_and_gives_the_launch_template_a_version(a
 
 
 def test_the_end_is_published_to_the_topic_and_each_state_as_an_event(account: Account) -> None:
-    queue = account.aws("sqs").create_queue(QueueName="told")["QueueUrl"]
+    queue = account.aws("sqs").create_queue(QueueName="told", Attributes={"Policy": EVERYBODY})["QueueUrl"]
     queue_arn = "arn:aws:sqs:us-east-1:123456789012:told"
     topic = account.aws("sns").create_topic(Name="builds")["TopicArn"]
     account.aws("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cdk_ami.sandbox.cloudformation.resources.base import Context, Handler, Made, handles
+from cdk_ami.sandbox.cloudformation.errors import ResourceError
+from cdk_ami.sandbox.cloudformation.resources.base import Context, Handler, Made, handles, wait
+from cdk_ami.sandbox.ssm import checks
 
 
 @handles("AWS::SSM::Parameter", "AllowedPattern DataType Description Name Tags Tier Type Value")
@@ -17,12 +19,14 @@ class Parameter(Handler):
         name = new.get("Name") or f"CFN-{context.name()}"
         tags = context.tags(new.get("Tags"))
         context.client("ssm").put_parameter(Name=name, Overwrite=False, Tags=tags, **self._options(new))
+        self._stands(context, name, new)
         return self._made(context, name, new)
 
     def update(self, context: Context, physical_id: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Made:
         """Put another value over it."""
         client = context.client("ssm")
         client.put_parameter(Name=physical_id, Overwrite=True, **self._options(new))
+        self._stands(context, physical_id, new)
         put, remove = context.retag(old.get("Tags"), new.get("Tags"))
         if put:
             tags = [{"Key": key, "Value": value} for key, value in put.items()]
@@ -34,6 +38,18 @@ class Parameter(Handler):
     def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Remove the parameter."""
         context.client("ssm").delete_parameter(Name=physical_id)
+
+    def _stands(self, context: Context, name: str, new: Mapping[str, Any]) -> None:
+        """Return when the value stands, which one of data type ``aws:ec2:image`` does after a check only."""
+        if new.get("DataType") != "aws:ec2:image":
+            return
+        wait(lambda: not checks.waiting(context.account, context.region, name), what=f"the parameter {name}")
+        found = context.client("ssm").get_parameters(Names=[name])["Parameters"]
+        if [one["Value"] for one in found] != [new["Value"]]:
+            raise ResourceError(
+                f"the parameter {name} does not hold {new['Value']}: no such AMI exists in {context.region} for the "
+                f"account {context.account}"
+            )
 
     def _options(self, new: Mapping[str, Any]) -> dict[str, Any]:
         names = ("AllowedPattern", "DataType", "Description", "Tier", "Type", "Value")

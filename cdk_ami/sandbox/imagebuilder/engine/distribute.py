@@ -18,6 +18,7 @@ from cdk_ami.sandbox.imagebuilder.engine.plan import (
     tag_list,
 )
 from cdk_ami.sandbox.imagebuilder.engine.session import Session, StepError
+from cdk_ami.sandbox.ssm import checks
 
 _REASON_MAX: Final = 1024
 
@@ -241,15 +242,20 @@ def write_parameter(session: Session, write: ParameterWrite, image_id: str) -> N
     )
 
     def stands() -> str:
+        being_checked = checks.waiting(write.place.account, write.place.region, write.name)
         try:
             found = session.call("ssm", "get_parameter", at=write.place, Name=write.name)
         except StepError as error:
             if "ParameterNotFound" not in str(error):
                 raise
-            return "missing"
-        return "written" if found["Parameter"]["Value"] == image_id else "old"
+            return "being checked" if being_checked else "missing"
+        if found["Parameter"]["Value"] == image_id:
+            return "written"
+        return "being checked" if being_checked else f"unchanged: {found['Parameter']['Value']}"
 
-    session.wait_for(stands, wanted="written", failed=(), what=f"the parameter {write.name}", at=write.place)
+    session.wait_for(
+        stands, wanted="written", failed=("missing", "unchanged"), what=f"the parameter {write.name}", at=write.place
+    )
 
 
 def _fail(done: Delivered, copy: Copy, image_id: str, why: str) -> None:

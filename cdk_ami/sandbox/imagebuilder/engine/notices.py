@@ -10,26 +10,21 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from cdk_ami.sandbox.events.emit import emit
 from cdk_ami.sandbox.imagebuilder.engine.session import Session, StepError
 from cdk_ami.sandbox.imagebuilder.records import Record
 
 
-def state_event(image_arn: str, *, before: str, after: str) -> dict[str, Any]:
-    """Return the event of one change of state, as EventBridge takes it; it holds neither AMI nor pipeline."""
-    return {
-        "Source": "aws.imagebuilder",
-        "DetailType": "EC2 Image Builder Image State Change",
-        "Resources": [image_arn],
-        "Detail": json.dumps({"previous-state": {"status": before}, "state": {"status": after}}),
-    }
-
-
 def publish_state(session: Session, image_arn: str, *, before: str, after: str) -> None:
-    """Send the event; delivery is best effort, as AWS's is."""
-    try:
-        session.last_call("events", "put_events", Entries=[state_event(image_arn, before=before, after=after)])
-    except StepError:
-        return
+    """Send the event of one change of state; it holds neither AMI nor pipeline."""
+    emit(
+        region=session.home.region,
+        account=session.home.account,
+        source="aws.imagebuilder",
+        detail_type="EC2 Image Builder Image State Change",
+        detail={"previous-state": {"status": before}, "state": {"status": after}},
+        resources=[image_arn],
+    )
 
 
 def message(image: Record) -> dict[str, Any]:
