@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from cdk_ami.checks.expressions import expression_problems
+from cdk_ami.checks.conditions import condition_problems, condition_strangers
+from cdk_ami.checks.expressions import chain_problems, name_problems, texts_of
 from cdk_ami.checks.names import IB
 from cdk_ami.checks.rule import Problem, rule
 from cdk_ami.checks.shape import Shape, short
@@ -21,6 +22,7 @@ from cdk_ami.limits import DOCUMENT_MAX_CHARS, VARIABLE_NAME
 _DOCS: Final = "https://docs.aws.amazon.com/imagebuilder/latest/userguide/"
 _DOCUMENTS: Final = f"{_DOCS}toe-use-documents.html"
 _ACTIONS: Final = f"{_DOCS}toe-action-modules.html"
+_CONDITIONS: Final = f"{_DOCS}toe-conditional-constructs.html"
 _LOOPS: Final = f"{_DOCS}toe-looping-constructs.html"
 _VARIABLES: Final = f"{_DOCS}toe-user-defined-variables.html"
 
@@ -61,26 +63,44 @@ class Sealed:
                     if isinstance(step, dict):
                         yield as_text(phase.get("name")), f"phases[{phase_index}].steps[{step_index}]", step
 
+    def conditions(self) -> Iterator[tuple[str, Any]]:
+        """Yield path and content of each condition, and of whatever a step asserts."""
+        for _, at, step in self.steps():
+            if "if" in step:
+                yield f"{at}.if", step["if"]
+            if step.get("action") == "Assert" and isinstance(step.get("inputs"), dict):
+                yield f"{at}.inputs", step["inputs"]
+
 
 @rule("DocumentFile", source=f"{IB}API_CreateComponent.html")
 def document_file(path: Path) -> Iterator[Problem]:
-    """A component document is a file that can be read."""
-    if path.is_dir():
-        yield Problem(problem="is a directory", got=str(path), fix="name one YAML or JSON file in it")
-    elif not path.is_file():
+    """A component document is a file that is there."""
+    if not path.is_file() and not path.is_dir():
         near = get_close_matches(path.name, sorted(item.name for item in _siblings(path)), n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"create it, or mend the path (looked in {path.parent})"
         yield Problem(problem="does not exist", got=str(path), fix=hint)
 
 
+@rule("DocumentFolder", source=f"{IB}API_CreateComponent.html")
+def document_folder(path: Path) -> Iterator[Problem]:
+    """A component document is no directory."""
+    if path.is_dir():
+        yield Problem(problem="is a directory", got=str(path), fix="name one YAML or JSON file in it")
+
+
 @rule("DocumentText", source=f"{IB}API_CreateComponent.html#imagebuilder-CreateComponent-request-data")
 def document_text(text: str) -> Iterator[Problem]:
-    """A component document holds something, no NUL character, and at most 64 KB."""
+    """A component document holds something, and no NUL character."""
     if not text.strip():
         yield Problem(problem="is empty", got=text, fix="write schemaVersion and phases")
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         yield Problem(problem=f"holds a NUL character in line {line}", got="\\0", fix="remove it: no text holds one")
+
+
+@rule("DocumentSize", source=f"{IB}API_CreateComponent.html#imagebuilder-CreateComponent-request-uri")
+def document_size(text: str) -> Iterator[Problem]:
+    """A component document has at most 64,000 characters, in the template or in S3."""
     if len(text) > DOCUMENT_MAX_CHARS:
         yield Problem(
             problem=f"has {len(text):,} characters",
@@ -91,7 +111,19 @@ def document_text(text: str) -> Iterator[Problem]:
 
 @rule("DocumentSyntax", source=_DOCUMENTS)
 def document_syntax(found: Problem) -> Iterator[Problem]:
-    """A component document is YAML without tabs, tags and keys that stand twice."""
+    """A component document is YAML without tags, or JSON."""
+    yield found
+
+
+@rule("DocumentTabs", source=_DOCUMENTS)
+def document_tabs(found: Problem) -> Iterator[Problem]:
+    """A component document is indented with blanks."""
+    yield found
+
+
+@rule("DocumentKeys", source=_DOCUMENTS)
+def document_keys(found: Problem) -> Iterator[Problem]:
+    """A mapping of a component document has each key once."""
     yield found
 
 
@@ -186,11 +218,17 @@ def variable_names(document: Sealed) -> Iterator[Problem]:
                 seen.setdefault(name, at)
 
 
-@rule("Expression", source=_DOCUMENTS)
+@rule("Expression", source=_VARIABLES)
 def expressions(document: Sealed) -> Iterator[Problem]:
-    """An expression names a declared parameter or constant, or what an earlier step of the same stage leaves."""
+    """An expression names a declared parameter or constant."""
     names = {name for section in ("parameters", "constants") for name, _ in declared(document.mapping, section)}
-    yield from expression_problems(tuple(document.steps()), names)
+    yield from name_problems(tuple(document.steps()), names)
+
+
+@rule("Chain", source=f"{_DOCUMENTS}#document-chaining")
+def chains(document: Sealed) -> Iterator[Problem]:
+    """A step chains to what an earlier step of the same stage leaves."""
+    yield from chain_problems(tuple(document.steps()))
 
 
 @rule("Loop", source=_LOOPS)
@@ -234,6 +272,21 @@ def _for(bounds: Any, at: str) -> Iterator[Problem]:
         yield Problem(
             problem="repeats nothing", got=bounds, fix=f"count {'down' if step > 0 else 'up'} with updateBy", at=at
         )
+
+
+@rule("Condition", source=_CONDITIONS)
+def conditions(document: Sealed) -> Iterator[Problem]:
+    """A condition is one comparison, or comparisons under and, or and not."""
+    for at, condition in document.conditions():
+        yield from condition_problems(condition, operators(), at)
+
+
+@rule("NulCharacter", source=f"{IB}API_CreateComponent.html#imagebuilder-CreateComponent-request-data")
+def nul_characters(document: Sealed) -> Iterator[Problem]:
+    """No text of a component document holds a NUL character, written out or escaped."""
+    for at, text in texts_of(document.data):
+        if "\0" in text:
+            yield Problem(problem="holds a NUL character", got=short(text), fix="remove it", at=at)
 
 
 @rule("ActionPlatform", source=_ACTIONS)
@@ -297,6 +350,11 @@ def unknown_keys(document: Sealed) -> Iterator[Problem]:
                 yield from _strangers(item, inputs_of["items"]["properties"], f"{at}.inputs[{index}]")
         elif inputs_of:
             yield from _strangers(inputs, inputs_of["properties"], f"{at}.inputs")
+    for at, condition in document.conditions():
+        for key, place in condition_strangers(condition, operators(), at):
+            near = get_close_matches(key, operators(), n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "check it against the list of operators"
+            yield Problem(problem="is no operator known here", got=key, fix=hint, at=f"{place}.{key}")
 
 
 def _strangers(given: Any, known: dict[str, Any], at: str) -> Iterator[Problem]:
@@ -316,7 +374,10 @@ DOCUMENT_RULES: Final = (
     step_names,
     variable_names,
     expressions,
+    chains,
     loops,
+    conditions,
+    nul_characters,
 )
 """The rules that each document must keep, in the order of their faults."""
 
@@ -327,6 +388,12 @@ DOCUMENT_WARNINGS: Final = (unknown_actions, unknown_keys)
 def actions() -> dict[str, Any]:
     """Return the action modules by name, each as its inputs' schema with ``x-platforms`` and ``x-outputs``."""
     known: dict[str, Any] = _shape().schema["$defs"]["actions"]
+    return known
+
+
+def operators() -> dict[str, Any]:
+    """Return the operators of conditions by name, each with ``x-other`` where a key beside it holds the other side."""
+    known: dict[str, Any] = _shape().schema["$defs"]["operators"]["properties"]
     return known
 
 

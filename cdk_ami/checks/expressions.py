@@ -22,25 +22,35 @@ Step = tuple[str, str, dict[str, Any]]
 """Phase name, path and step."""
 
 
-def expression_problems(steps: Sequence[Step], names: AbstractSet[str]) -> Iterator[Problem]:
-    """Yield the expressions of ``steps`` that name nothing.
+def name_problems(steps: Sequence[Step], names: AbstractSet[str]) -> Iterator[Problem]:
+    """Yield the expressions of ``steps`` that name no parameter and no constant.
 
     Args:
         steps: The steps of a document, in order.
         names: Declared parameters and constants.
     """
+    for _, _, path, text in _expressions(steps):
+        yield from _names(text, names, path)
+
+
+def chain_problems(steps: Sequence[Step]) -> Iterator[Problem]:
+    """Yield the expressions of ``steps`` that chain to a step which has not run on the same instance before."""
     order: dict[tuple[str, str], int] = {}
     for index, (phase, _, step) in enumerate(steps):
         order.setdefault((phase, str(step.get("name"))), index)
     phases = {phase for phase, _, _ in steps}
+    for index, phase, path, text in _expressions(steps):
+        for chain in _CHAIN.finditer(text):
+            if chain[1] in phases:
+                yield from _chain(chain, order, index, phase, path)
+
+
+def _expressions(steps: Sequence[Step]) -> Iterator[tuple[int, str, str, str]]:
     for index, (phase, at, step) in enumerate(steps):
         for key in ("inputs", "loop", "if"):
-            for path, text in _texts(step.get(key), f"{at}.{key}"):
+            for path, text in texts_of(step.get(key), f"{at}.{key}"):
                 if "{{" in text:
-                    yield from _names(text, names, path)
-                    for chain in _CHAIN.finditer(text):
-                        if chain[1] in phases:
-                            yield from _chain(chain, order, index, phase, path)
+                    yield index, phase, path, text
 
 
 def _names(text: str, names: AbstractSet[str], at: str) -> Iterator[Problem]:
@@ -76,12 +86,18 @@ def _chain(
         )
 
 
-def _texts(value: Any, at: str) -> Iterator[tuple[str, str]]:
+def texts_of(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
+    """Yield path and content of each text in plain data, keys left out.
+
+    Args:
+        value: The data.
+        at: Where it stands, empty for the whole of a document.
+    """
     if isinstance(value, str):
         yield at, value
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _texts(item, f"{at}[{index}]")
+            yield from texts_of(item, f"{at}[{index}]")
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _texts(item, f"{at}.{key}")
+            yield from texts_of(item, f"{at}.{key}" if at else key)

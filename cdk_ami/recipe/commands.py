@@ -8,10 +8,22 @@ from typing import Final
 from cdk_ami.recipe.document import write_document
 from cdk_ami.source.platform import Platform
 
-_BASH: Final = "set -euo pipefail"
+BASH: Final = "set -euo pipefail"
+"""First line of a bash script that stops at the first failure, pipes included."""
+
 _POWERSHELL: Final = "$ErrorActionPreference = 'Stop'\n$global:LASTEXITCODE = 0"
 # $ErrorActionPreference does not see programs, only cmdlets: the exit code is looked at after each command.
 _POWERSHELL_CHECK: Final = "if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }"
+
+
+def bash_script(commands: Sequence[str]) -> list[str]:
+    """Return the lines of a bash script that stops at the first failure."""
+    return [BASH, *commands]
+
+
+def powershell_script(commands: Sequence[str]) -> list[str]:
+    """Return the lines of a PowerShell script that stops at errors, and at exit codes other than 0."""
+    return [_POWERSHELL, *(line for command in commands for line in (command, _POWERSHELL_CHECK))]
 
 
 def commands_document(name: str, commands: Sequence[str], *, phase: str, platform: Platform) -> str:
@@ -26,11 +38,9 @@ def commands_document(name: str, commands: Sequence[str], *, phase: str, platfor
         phase: Phase of the step.
         platform: Operating system, which picks the shell.
     """
-    if platform is Platform.WINDOWS:
-        action = "ExecutePowerShell"
-        script = [_POWERSHELL, *(line for command in commands for line in (command, _POWERSHELL_CHECK))]
-    else:
-        action, script = "ExecuteBash", [_BASH, *commands]
+    windows = platform is Platform.WINDOWS
+    action = "ExecutePowerShell" if windows else "ExecuteBash"
+    script = powershell_script(commands) if windows else bash_script(commands)
     return write_document(
         {
             "name": name,

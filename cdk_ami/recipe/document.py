@@ -12,12 +12,19 @@ import yaml
 from cdk_ami.checks import documents as rules
 from cdk_ami.checks.rule import Problem
 from cdk_ami.errors import Faults
-from cdk_ami.recipe.yaml_text import YamlFaultError, parse_yaml
+from cdk_ami.recipe.yaml_text import Kind, YamlFaultError, parse_yaml
 from cdk_ami.source.platform import Platform
 
 TEST_PHASES: Final = ("test", "container-host-test")
 """Phases that run on an instance of the new AMI.
 https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-use-documents.html"""
+
+
+_UNREADABLE: Final = {
+    Kind.SYNTAX: rules.document_syntax,
+    Kind.TABS: rules.document_tabs,
+    Kind.KEYS: rules.document_keys,
+}
 
 
 class DocumentWarning(NamedTuple):
@@ -73,7 +80,7 @@ def read_document(path: Path, *, where: str | None = None) -> Document:
     """
     label = where or str(path)
     faults = Faults(label)
-    faults.check("path", rules.document_file(path))
+    faults.check("path", (*rules.document_file(path), *rules.document_folder(path)))
     faults.raise_if_any()
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -95,12 +102,12 @@ def parse_document(text: str, *, where: str) -> Document:
         ConfigError: When the service would refuse the document; all faults at once.
     """
     faults = Faults(where)
-    faults.check("document", rules.document_text(text))
+    faults.check("document", (*rules.document_text(text), *rules.document_size(text)))
     faults.raise_if_any()
     try:
         data = parse_yaml(text)
     except YamlFaultError as error:
-        faults.check("document", rules.document_syntax(error.found))
+        faults.check("document", _UNREADABLE[error.kind](error.found))
         faults.raise_if_any()
         raise
     faults.check("document", rules.document_mapping(rules.Sealed(data)))

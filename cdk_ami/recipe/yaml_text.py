@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from enum import StrEnum
+from math import isfinite
 from typing import Final
 
 import yaml
@@ -27,9 +29,17 @@ _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUTH: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
-_FLOAT: Final = re.compile(r"[-+]?(?:[0-9]{1,17}\.[0-9]{0,17}|\.[0-9]{1,17})(?:[eE][-+]?[0-9]{1,2})?")
+_FLOAT: Final = re.compile(r"[-+]?(?:[0-9]{1,17}\.[0-9]{0,17}|\.[0-9]{1,17})(?:[eE][-+]?[0-9]{1,3})?")
 _TEXT_TAGS: Final = frozenset({None, "!", "tag:yaml.org,2002:str"})
 _PLAIN_TAGS: Final = frozenset(f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null"))
+
+
+class Kind(StrEnum):
+    """What sort of mistake makes a text unreadable."""
+
+    SYNTAX = "syntax"
+    TABS = "tabs"
+    KEYS = "keys"
 
 
 class YamlFaultError(Exception):
@@ -37,11 +47,12 @@ class YamlFaultError(Exception):
 
     Attributes:
         found: What is wrong with it.
+        kind: What sort of mistake it is.
     """
 
-    def __init__(self, found: Problem) -> None:
+    def __init__(self, found: Problem, kind: Kind = Kind.SYNTAX) -> None:
         super().__init__(found.problem)
-        self.found = found
+        self.found, self.kind = found, kind
 
 
 def parse_yaml(text: str) -> Data:
@@ -53,7 +64,7 @@ def parse_yaml(text: str) -> Data:
     try:
         return _Builder().build(yaml.parse(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
-        raise YamlFaultError(_marked(error, text)) from error
+        raise _marked(error, text) from error
     except yaml.YAMLError as error:
         raise YamlFaultError(
             Problem(problem="is no YAML", got=str(error), fix="remove the characters that a text file does not hold")
@@ -138,7 +149,12 @@ class _Open:
         if key == "<<" and isinstance(data, list | dict):
             self._merge(mapping, data, event)
         elif key in mapping and key not in self._merged:
-            raise _fault(f"has the key {key!r} twice", event, "keep one of the two: the service would drop the other")
+            raise _fault(
+                f"has the key {key!r} twice",
+                event,
+                "keep one of the two: the service would drop the other",
+                kind=Kind.KEYS,
+            )
         else:
             self._merged.discard(key)
             mapping[key] = data
@@ -169,16 +185,18 @@ def _scalar(event: yaml.ScalarEvent) -> Data:
         return _TRUTH[value]
     if _INTEGER.fullmatch(value):
         return int(value)
-    return float(value) if _FLOAT.fullmatch(value) else value
+    if _FLOAT.fullmatch(value) and isfinite(float(value)):
+        return float(value)
+    return value
 
 
-def _fault(problem: str, event: yaml.Event, fix: str) -> YamlFaultError:
+def _fault(problem: str, event: yaml.Event, fix: str, *, kind: Kind = Kind.SYNTAX) -> YamlFaultError:
     mark = event.start_mark
     place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "the text"
-    return YamlFaultError(Problem(problem=f"{problem} at {place}", got=getattr(event, "value", None), fix=fix))
+    return YamlFaultError(Problem(problem=f"{problem} at {place}", got=getattr(event, "value", None), fix=fix), kind)
 
 
-def _marked(error: yaml.MarkedYAMLError, text: str) -> Problem:
+def _marked(error: yaml.MarkedYAMLError, text: str) -> YamlFaultError:
     mark = error.problem_mark or error.context_mark
     line = mark.line if mark else 0
     lines = text.splitlines()
@@ -186,9 +204,12 @@ def _marked(error: yaml.MarkedYAMLError, text: str) -> Problem:
     place = f"line {line + 1}" if mark else "the text"
     before = shown[: len(shown) - len(shown.lstrip())]
     if "\t" in before or "\\t" in (error.problem or ""):
-        return Problem(problem=f"is indented with a tab at {place}", got=shown, fix="indent with blanks")
-    return Problem(
-        problem=f"is no YAML at {place}: {error.problem or error.context}",
-        got=shown,
-        fix="mend the syntax: quote texts that hold ': ', '#' or start with a special character",
+        found = Problem(problem=f"is indented with a tab at {place}", got=shown, fix="indent with blanks")
+        return YamlFaultError(found, Kind.TABS)
+    return YamlFaultError(
+        Problem(
+            problem=f"is no YAML at {place}: {error.problem or error.context}",
+            got=shown,
+            fix="mend the syntax: quote texts that hold ': ', '#' or start with a special character",
+        )
     )

@@ -189,7 +189,7 @@ BROKEN: list[tuple[str, str, str, str, str, object, str]] = [
         "chain to a later step",
         "build.Fetch.inputs[0].destination",
         "build.Each.outputs.stdout",
-        "Expression",
+        "Chain",
         "phases[0].steps[1].inputs.commands[0]",
         "{{ build.Each.outputs.stdout }}",
         "move step Each",
@@ -198,7 +198,7 @@ BROKEN: list[tuple[str, str, str, str, str, object, str]] = [
         "chain to no step",
         "build.Run.outputs",
         "build.Rum.outputs",
-        "Expression",
+        "Chain",
         "phases[1].steps[0].inputs.commands[0]",
         "{{ build.Rum.outputs.stdout }}",
         "'Run'",
@@ -207,7 +207,7 @@ BROKEN: list[tuple[str, str, str, str, str, object, str]] = [
         "chain across stages",
         "- name: validate",
         "- name: test",
-        "Expression",
+        "Chain",
         "phases[1].steps[0].inputs.commands[0]",
         "{{ build.Run.outputs.stdout }}",
         "write the value to a file",
@@ -269,12 +269,12 @@ BROKEN: list[tuple[str, str, str, str, str, object, str]] = [
         ["name"],
         "exactly one",
     ),
-    ("key twice", "description: Installs Apache", "name: Again", "DocumentSyntax", "document", "Again", "keep one"),
+    ("key twice", "description: Installs Apache", "name: Again", "DocumentKeys", "document", "Again", "keep one"),
     (
         "tab",
         "    steps:\n      - name: Run\n",
         "    steps:\n\t- name: Run\n",
-        "DocumentSyntax",
+        "DocumentTabs",
         "document",
         "\t- name: Run",
         "blanks",
@@ -325,7 +325,7 @@ def test_a_broken_document_is_refused_with_path_value_and_fix(  # noqa: PLR0917 
         ("# nothing but a comment\n", "DocumentMapping"),
         ("- build\n- test\n", "DocumentMapping"),
         ("just words", "DocumentMapping"),
-        ("x" * 64_001, "DocumentText"),
+        ("x" * 64_001, "DocumentSize"),
         ("&a [*a]", "DocumentSyntax"),
         ("[" * 100 + "]" * 100, "DocumentSyntax"),
     ],
@@ -508,3 +508,90 @@ def test_documents_are_checked_without_the_cdk_and_without_boto3() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+CONDITIONED = """\
+schemaVersion: 1.0
+phases:
+  - name: build
+    steps:
+      - name: Maybe
+        action: ExecuteBash
+        if: {condition}
+        inputs: {{commands: ['true']}}
+"""
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "{fileExists: /etc/hosts}",
+        "{fileExists: /etc/hosts, then: Skip, else: Execute}",
+        "[{fileExists: /etc/hosts}]",
+        "{and: [{binaryExists: yum}, {not: {binaryExists: unzip}}]}",
+        "{or: [{stringEquals: a, value: A}, {numberGreaterThanEquals: 1, value: '2'}]}",
+        "{not: [{folderExists: /srv}]}",
+        "{stringIsEmpty: ''}",
+        "{fileSHA256Equals: abc, path: /etc/hosts}",
+        "{patternMatches: '^a', value: '{{ loop.value }}'}",
+    ],
+)
+def test_a_condition_of_the_service_is_accepted(condition: str) -> None:
+    document = parse_document(CONDITIONED.format(condition=condition), where="x")
+
+    assert document.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("condition", "place", "got", "fix"),
+    [
+        ("soon", "", "soon", "name one operator"),
+        ("{}", "", {}, "name one operator"),
+        ("{then: Skip}", "", {"then": "Skip"}, "name one operator"),
+        ("{fileExists: /a, folderExists: /b}", "", ["fileExists", "folderExists"], "under one and"),
+        ("{fileExists: /a, then: Jump}", ".then", "Jump", "Abort, Execute, Skip"),
+        ("{fileExists: [/a]}", ".fileExists", ["/a"], "one text"),
+        ("{fileMD5Equals: abc}", ".path", None, "add path"),
+        ("{and: {fileExists: /a}}", ".and", {"fileExists": "/a"}, "at least one"),
+        ("{or: [{and: []}]}", ".or[0].and", [], "at least one"),
+        ("{not: {numberEquals: 1}}", ".not.value", None, "add value"),
+        ("{not: [{numberEquals: 1}]}", ".not[0].value", None, "add value"),
+    ],
+)
+def test_a_broken_condition_is_refused_with_its_path(condition: str, place: str, got: object, fix: str) -> None:
+    error = faults_of(CONDITIONED.format(condition=condition))
+
+    (fault,) = [fault for fault in error.faults if fault.rule == "cdk-ami::Condition"]
+    assert (fault.prop, fault.got) == (f"phases[0].steps[0].if{place}", got)
+    assert fix in fault.fix
+
+
+def test_an_assertion_is_checked_like_a_condition() -> None:
+    text = CONDITIONED.replace("ExecuteBash", "Assert").replace("{{commands: ['true']}}", "{{stringEquals: a}}")
+
+    error = faults_of(text.format(condition="{fileExists: /a}"))
+
+    assert (error.prop, error.fix) == ("phases[0].steps[0].inputs.value", "add value")
+
+
+def test_an_operator_that_is_not_known_here_is_a_warning() -> None:
+    document = parse_document(CONDITIONED.format(condition="{and: [{fileExist: /a}]}"), where="x")
+
+    (warning,) = document.warnings
+    assert warning.warning_id == "cdk-ami::UnknownKey"
+    assert warning.message == (
+        "phases[0].steps[0].if.and[0].fileExist is no operator known here, got 'fileExist'; did you mean 'fileExists'?"
+    )
+
+
+@pytest.mark.parametrize("literal", ["1.5e-206", "2.0", "-3.25e+10"])
+def test_a_number_with_an_exponent_is_a_number(literal: str) -> None:
+    document = parse_document(CONDITIONED.format(condition=f"{{numberEquals: {literal}, value: 1}}"), where="x")
+
+    assert document.data["phases"][0]["steps"][0]["if"]["numberEquals"] == float(literal)
+
+
+def test_a_number_beyond_all_numbers_stays_a_text() -> None:
+    document = parse_document(CONDITIONED.format(condition="{stringEquals: 1.0e999, value: 1}"), where="x")
+
+    assert document.data["phases"][0]["steps"][0]["if"]["stringEquals"] == "1.0e999"
