@@ -1,7 +1,6 @@
-"""Component and workflow documents as the service reads them; pure.
+"""Component documents as the service reads them; pure.
 
-https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-action-modules.html,
-https://docs.aws.amazon.com/imagebuilder/latest/userguide/wfdoc-step-actions.html, read 2026-11-22
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-action-modules.html, read 2026-11-22
 """
 
 from __future__ import annotations
@@ -53,29 +52,6 @@ _NEEDS_INPUTS: Final = COMPONENT_ACTIONS - {"Reboot", "UpdateOS"}
 _PARAMETER_TYPES: Final = ("string", "integer", "boolean", "stringList")
 _ON_FAILURE: Final = ("Abort", "Continue", "Ignore")
 
-WORKFLOW_ACTIONS: Final = frozenset(
-    {
-        "ApplyImageConfigurations",
-        "BootstrapInstanceForContainer",
-        "CollectImageMetadata",
-        "CollectImageScanFindings",
-        "CreateImage",
-        "DistributeImage",
-        "ExecuteComponents",
-        "ExecuteStateMachine",
-        "LaunchInstance",
-        "ModifyImageAttributes",
-        "RegisterImage",
-        "RunCommand",
-        "RunSysPrep",
-        "SanitizeInstance",
-        "TerminateInstance",
-        "WaitForAction",
-        "WaitForSsmAgent",
-    }
-)
-"""Step actions of workflow documents, by their exact names."""
-
 
 class DocumentError(ValueError):
     """A document that the service refuses; the message says what is wrong and where."""
@@ -113,7 +89,7 @@ class Document:
     """A document that the service accepts.
 
     Attributes:
-        phases: Steps by the name of their phase, in the document's order; a workflow's steps are its phase ``""``.
+        phases: Steps by the name of their phase, in the document's order.
         parameters: Declared parameters.
     """
 
@@ -143,27 +119,6 @@ def read_component(text: str, *, platform: str) -> Document:
         steps = _list_at(entry, "steps", where)
         phases[name] = tuple(_component_steps(steps, f"{where}.steps", platform))
     return Document(phases=phases, parameters=tuple(_parameters(top)))
-
-
-def read_workflow(text: str, *, workflow_type: str) -> Document:
-    """Return the workflow document in ``text`` of a type such as ``BUILD``.
-
-    Raises:
-        DocumentError: When the service would refuse it.
-    """
-    top = _top(text, keys={"name", "description", "schemaVersion", "parameters", "steps", "outputs"})
-    steps: list[Step] = []
-    for index, item in enumerate(_list_at(top, "steps", "the document")):
-        where = f"steps[{index}]"
-        entry = _mapping(item, where)
-        steps.append(_step(entry, where, WORKFLOW_ACTIONS, seen={step.name for step in steps}))
-        failure = entry.get("onFailure", "Abort")
-        if failure not in ("Abort", "Continue"):
-            raise DocumentError(f"{where}.onFailure: must be Abort or Continue")
-    actions = {step.action for step in steps}
-    if workflow_type == "DISTRIBUTION" and actions & {"LaunchInstance", "ExecuteComponents", "CreateImage"}:
-        raise DocumentError("steps: a distribution workflow neither launches an instance nor creates an image")
-    return Document(phases={"": tuple(steps)}, parameters=tuple(_parameters(top)))
 
 
 def parameter_fault(document: Document, given: dict[str, list[str]]) -> str | None:
@@ -249,7 +204,7 @@ def _parameters(top: dict[str, Any]) -> Iterator[Parameter]:
     for index, item in enumerate(found):
         where = f"parameters[{index}]"
         entry = _mapping(item, where)
-        # A component writes {Name: {type: ...}}, a workflow {name: Name, type: ...}.
+        # A component writes {Name: {type: ...}} or {name: Name, type: ...}.
         name, details = (entry["name"], entry) if "name" in entry else next(iter(entry.items()))
         about = _mapping(details, f"{where}.{name}")
         kind = about.get("type")

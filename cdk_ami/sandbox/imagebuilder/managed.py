@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from cdk_ami.sandbox.imagebuilder import arns, documents
+from cdk_ami.sandbox.imagebuilder import arns, documents, managed_workflows
 from cdk_ami.sandbox.imagebuilder.records import Record
 
 _CREATED: Final = "2026-11-02T00:00:00.000Z"
@@ -88,26 +88,6 @@ IMAGES: Final = (
 PARAMETERS: Final = {image.name: image.parameter for image in IMAGES}
 """Public parameter with the AMI behind each managed image, by the image's name."""
 
-WORKFLOWS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
-    "workflow/build/build-image": (
-        ("LaunchBuildInstance", "LaunchInstance"),
-        ("ApplyBuildComponents", "ExecuteComponents"),
-        ("InventoryCollection", "CollectImageMetadata"),
-        ("RunSanitizeScript", "SanitizeInstance"),
-        ("RunSysPrepScript", "RunSysPrep"),
-        ("CreateOutputAMI", "CreateImage"),
-        ("TerminateBuildInstance", "TerminateInstance"),
-    ),
-    "workflow/test/test-image": (
-        ("LaunchTestInstance", "LaunchInstance"),
-        ("ApplyTestComponents", "ExecuteComponents"),
-        ("TerminateTestInstance", "TerminateInstance"),
-    ),
-    "workflow/distribution/distribute-image": (("DistributeImage", "DistributeImage"),),
-}
-"""Steps of the managed workflows, name and action, by kind and name.
-https://docs.aws.amazon.com/imagebuilder/latest/userguide/manage-image-workflows.html"""
-
 
 def workflow_arn(region: str, kind_and_name: str) -> str:
     """Return the ARN of the build version of a managed workflow such as ``workflow/build/build-image``."""
@@ -180,19 +160,16 @@ def _image(region: str, image: ManagedImage) -> Record:
 
 def _workflows(region: str) -> list[Record]:
     found = []
-    for kind_and_name, steps in WORKFLOWS.items():
+    for kind_and_name, data in managed_workflows.TEXTS.items():
         kind, _, name = kind_and_name.rpartition("/")
-        lines = "".join(f"  - name: {step}\n    action: {action}\n" for step, action in steps)
-        data = f"name: {name}\nschemaVersion: 1.0\nsteps:\n{lines}"
-        workflow_type = kind.removeprefix("workflow/").upper()
         body: dict[str, Any] = {
             "name": name,
             "version": "1.0.2",
-            "type": workflow_type,
+            "type": kind.removeprefix("workflow/").upper(),
             "owner": "Amazon",
             "data": data,
             "dateCreated": _CREATED,
         }
-        document = documents.read_workflow(data, workflow_type=workflow_type)
-        found.append(Record(arn=workflow_arn(region, kind_and_name), body=body, document=document))
+        arn = workflow_arn(region, kind_and_name)
+        found.append(Record(arn=arn, body=body, workflow=managed_workflows.document(kind_and_name)))
     return found

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from threading import RLock
+from threading import Event, RLock
 from typing import TYPE_CHECKING, Any
 
 from moto.core.base_backend import AccountSpecificBackend, BackendDict, BaseBackend
 
 from cdk_ami.sandbox.imagebuilder import arns, managed
 from cdk_ami.sandbox.imagebuilder.errors import not_found
+from cdk_ami.sandbox.imagebuilder.findings import Planted
 from cdk_ami.sandbox.imagebuilder.records import Record
 
 if TYPE_CHECKING:
@@ -26,6 +27,23 @@ class Execution:
     steps: list[dict[str, Any]] = field(default_factory=list)
 
 
+@dataclass(slots=True, kw_only=True)
+class WaitingStep:
+    """A step that waits for SendWorkflowStepAction.
+
+    Attributes:
+        shown: The step as ListWaitingWorkflowSteps shows it.
+        answered: Set when the answer has come.
+        action: ``RESUME`` or ``STOP``, once it is answered.
+        reason: What was given as the reason.
+    """
+
+    shown: dict[str, Any]
+    answered: Event
+    action: str = ""
+    reason: str = ""
+
+
 class ImageBuilderBackend(BaseBackend):  # type: ignore[misc]
     """What one account has in one Region.
 
@@ -36,6 +54,9 @@ class ImageBuilderBackend(BaseBackend):  # type: ignore[misc]
         answers: Answered requests by operation and client token: what was asked and what was answered.
         builds: Builds that run, by the ARN of their image.
         halted: Builds that ended before their image was available, but have an AMI to go on from.
+        waiting: Steps that wait for an answer, by the id of their execution.
+        planted: What every scan finds.
+        findings: What scans have found.
         numbers: How many builds each image version has had, for numbers are never given twice.
     """
 
@@ -47,6 +68,9 @@ class ImageBuilderBackend(BaseBackend):  # type: ignore[misc]
         self.answers: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
         self.builds: dict[str, Build] = {}
         self.halted: dict[str, Build] = {}
+        self.waiting: dict[str, WaitingStep] = {}
+        self.planted: list[Planted] = []
+        self.findings: list[dict[str, Any]] = []
         self.numbers: Counter[str] = Counter()
 
     def sandbox_stop(self) -> None:

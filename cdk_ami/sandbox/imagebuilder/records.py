@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.imagebuilder import arns
 
 if TYPE_CHECKING:
     from cdk_ami.sandbox.imagebuilder.documents import Document
+    from cdk_ami.sandbox.imagebuilder.workflow_documents import WorkflowDocument
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,13 +21,15 @@ class Record:
         arn: Its ARN, concrete.
         body: Its members as the service's model names them; answers take from it what their shapes hold.
         tags: Its tags.
-        document: The parsed document of components and workflows.
+        document: The parsed document of a component.
+        workflow: The parsed document of a workflow.
     """
 
     arn: str
     body: dict[str, Any]
     tags: dict[str, str] = field(default_factory=dict)
     document: Document | None = None
+    workflow: WorkflowDocument | None = None
 
     @property
     def parsed(self) -> arns.Arn:
@@ -42,7 +45,7 @@ class Record:
 
 def timestamp() -> str:
     """Return the present as the service writes it, such as ``2026-11-22T21:18:00.123Z``."""
-    return datetime.now(tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return CLOCK.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def present(values: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,9 @@ from cdk_ami.sandbox.imagebuilder import arns, schedules
 
 Fault = tuple[str, str]
 
+WORKFLOWS_MAX: Final = 10
+"""https://docs.aws.amazon.com/imagebuilder/latest/userguide/manage-image-workflows.html, read 2026-11-28"""
+
 NOT_IN_SANDBOX: Final = (
     "containerDistributionConfiguration",
     "licenseConfigurationArns",
@@ -126,16 +129,44 @@ def execution_faults(request: Mapping[str, Any]) -> Iterator[Fault]:
     """Check what pipelines and images share: workflows, role, tests and logs."""
     if request.get("workflows") and not request.get("executionRole"):
         yield "executionRole", "Workflows need an execution role."
-    for index, workflow in enumerate(request.get("workflows") or ()):
-        found = arns.parse(workflow["workflowArn"])
-        if workflow.get("onFailure") and (found is None or found.kind != "workflow/test"):
-            yield f"workflows[{index}].onFailure", "Only a test workflow can say what happens on failure."
+    yield from _workflow_faults(request.get("workflows") or ())
     for key, group in (request.get("loggingConfiguration") or {}).items():
         if not str(group).startswith(IMAGE_BUILDER_LOG_PREFIX) and not request.get("executionRole"):
             yield (
                 f"loggingConfiguration.{key}",
                 f"A log group outside {IMAGE_BUILDER_LOG_PREFIX} needs an execution role.",
             )
+
+
+def _workflow_faults(workflows: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
+    if len(workflows) > WORKFLOWS_MAX:
+        yield "workflows", f"An image has at most {WORKFLOWS_MAX} workflows."
+    kinds: Counter[str] = Counter()
+    for index, workflow in enumerate(workflows):
+        found = arns.parse(workflow["workflowArn"])
+        kind = "" if found is None else found.kind
+        kinds[kind] += 1
+        for name in ("onFailure", "parallelGroup"):
+            if workflow.get(name) and kind != "workflow/test":
+                yield f"workflows[{index}].{name}", f"Only a test workflow can have {name}."
+        if kind != "workflow/test" and kinds[kind] > 1:
+            yield f"workflows[{index}].workflowArn", f"An image has at most one workflow of the kind {kind}."
+
+
+def scanning_faults(request: Mapping[str, Any]) -> Iterator[Fault]:
+    """Check how images are scanned.
+
+    https://docs.aws.amazon.com/imagebuilder/latest/APIReference/API_ImageScanningConfiguration.html
+    """
+    scanning = request.get("imageScanningConfiguration") or {}
+    at = "imageScanningConfiguration"
+    tests = (request.get("imageTestsConfiguration") or {}).get("imageTestsEnabled") is not False
+    if scanning.get("imageScanningEnabled") and not tests:
+        yield f"{at}.imageScanningEnabled", "Image scanning needs image tests to be enabled."
+    if scanning.get("scanResultCondition") and scanning.get("imageScanningTypes") != ["ON_DEMAND_AMI_CVE"]:
+        yield f"{at}.scanResultCondition", "A condition goes with the scan type ON_DEMAND_AMI_CVE only."
+    if scanning.get("ecrConfiguration"):
+        yield f"{at}.ecrConfiguration", "Repositories belong to container images."
 
 
 def lifecycle_faults(request: Mapping[str, Any]) -> Iterator[Fault]:

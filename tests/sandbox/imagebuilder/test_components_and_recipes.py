@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 OWN = "arn:aws:imagebuilder:us-east-1:123456789012"
 AMAZON = "arn:aws:imagebuilder:us-east-1:aws"
 OTHER = "schemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n      - {name: R, action: Reboot}\n"
-WORKFLOW = "schemaVersion: 1.0\nsteps:\n  - {name: Launch, action: LaunchInstance}\n"
+WORKFLOW = "schemaVersion: 1.0\nsteps:\n  - {name: Launch, action: LaunchInstance, inputs: {waitFor: ssmAgent}}\n"
 WITH_PORT = "schemaVersion: 1.0\nparameters: [{Port: {type: integer}}]\n" + OTHER.partition("\n")[2]
 
 
@@ -283,4 +283,10 @@ def test_workflows_have_builds_like_components(account: Account) -> None:
     assert len(versions["workflowSummaryList"]) == 2
     account.builder.delete_workflow(workflowBuildVersionArn=first)
     managed = account.builder.list_workflows(owner="Amazon")["workflowVersionList"]
-    assert [found["name"] for found in managed] == ["build-image", "test-image", "distribute-image"]
+    assert [found["name"] for found in managed] == [
+        "build-image",
+        "express-build-image",
+        "test-image",
+        "express-test-image",
+        "distribute-image",
+    ]

@@ -184,7 +184,55 @@ def test_a_pipeline_is_kept_with_its_defaults_and_listed_by_its_parts(account: A
         ({"workflows": [{"workflowArn": f"{OWN}:workflow/build/none/1.0.0"}]}, "'workflows[0].workflowArn'"),
         ({"loggingConfiguration": {"imageLogGroupName": "/mine/web"}}, "'loggingConfiguration.imageLogGroupName'"),
         ({"executionRole": "nobody"}, "'executionRole'"),
-        ({"imageScanningConfiguration": {"imageScanningEnabled": True}}, "imageScanningEnabled"),
+        (
+            {
+                "imageScanningConfiguration": {"imageScanningEnabled": True},
+                "imageTestsConfiguration": {"imageTestsEnabled": False},
+            },
+            "imageScanningEnabled",
+        ),
+        (
+            {
+                "imageScanningConfiguration": {
+                    "imageScanningEnabled": True,
+                    "scanResultCondition": {"maximumSeverityLabel": "LOW"},
+                }
+            },
+            "scanResultCondition",
+        ),
+        (
+            {
+                "executionRole": "builder",
+                "workflows": [{"workflowArn": f"{AMAZON}:workflow/build/build-image/x.x.x", "parallelGroup": "a"}],
+            },
+            "'workflows[0].parallelGroup'",
+        ),
+        (
+            {
+                "executionRole": "builder",
+                "workflows": [{"workflowArn": f"{AMAZON}:workflow/build/build-image/x.x.x"}] * 2,
+            },
+            "'workflows[1].workflowArn'",
+        ),
+        (
+            {
+                "executionRole": "builder",
+                "workflows": [
+                    {
+                        "workflowArn": f"{AMAZON}:workflow/test/test-image/x.x.x",
+                        "parameters": [{"name": "speed", "value": ["1"]}],
+                    }
+                ],
+            },
+            "no parameter 'speed'",
+        ),
+        (
+            {
+                "executionRole": "builder",
+                "workflows": [{"workflowArn": f"{AMAZON}:workflow/test/test-image/x.x.x"}] * 11,
+            },
+            "'workflows'",
+        ),
         ({"imageTestsConfiguration": {"timeoutMinutes": 1441}}, "timeoutMinutes"),
     ],
 )
@@ -322,12 +370,13 @@ def test_a_dry_run_checks_everything_and_makes_nothing(account: Account) -> None
 def test_every_create_operation_has_a_dry_run(account: Account) -> None:
     recipe, infrastructure = account.recipe(), account.infrastructure("used")
     builder = account.builder
-    document = "schemaVersion: 1.0\nsteps:\n  - {name: Launch, action: LaunchInstance}\n"
+    document = "schemaVersion: 1.0\nsteps:\n  - {name: Launch, action: LaunchInstance, inputs: {waitFor: ssmAgent}}\n"
     runs: list[Callable[[], Any]] = [
         lambda: builder.create_component(
             name="a-b", semanticVersion="1.0.0", platform="Linux", dryRun=True, data=_COMPONENT
         ),
         lambda: builder.create_workflow(name="a-b", semanticVersion="1.0.0", type="BUILD", dryRun=True, data=document),
+        lambda: account.recipe("other", dryRun=True),
         lambda: account.infrastructure(dryRun=True),
         lambda: builder.create_distribution_configuration(name="a-b", distributions=[target()], dryRun=True),
         lambda: account.pipeline(recipe, infrastructure, dryRun=True),

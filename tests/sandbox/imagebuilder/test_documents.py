@@ -1,4 +1,4 @@
-"""Component and workflow documents."""
+"""Component documents."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cdk_ami.sandbox.imagebuilder.documents import DocumentError, parameter_fault, read_component, read_workflow
+from cdk_ami.sandbox.imagebuilder.documents import DocumentError, parameter_fault, read_component
 
 STEP = "{name: Install, action: ExecuteBash, inputs: {commands: [ls]}}"
 
@@ -68,21 +68,6 @@ def test_given_parameters_must_be_declared_allowed_and_complete() -> None:
     assert "'Port' must be an integer" in str(parameter_fault(document, {"Port": ["http"]}))
     assert "'Mode' must be one of a, b" in str(parameter_fault(document, {"Port": ["80"], "Mode": ["c"]}))
     assert "no parameter 'Host'" in str(parameter_fault(document, {"Port": ["80"], "Host": ["x"]}))
-
-
-@pytest.mark.parametrize(
-    ("steps", "workflow_type", "why"),
-    [
-        ("  - {name: A, action: Launch}", "BUILD", "unknown action 'Launch'"),
-        ("  - {name: A, action: CreateImage, onFailure: Ignore}", "BUILD", "onFailure"),
-        ("  - {name: A, action: LaunchInstance}", "DISTRIBUTION", "neither launches"),
-    ],
-)
-def test_a_workflow_that_the_service_refuses_says_why(steps: str, workflow_type: str, why: str) -> None:
-    with pytest.raises(DocumentError) as caught:
-        read_workflow(f"schemaVersion: 1.0\nsteps:\n{steps}\n", workflow_type=workflow_type)
-
-    assert why in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["apache.yaml", "cloudwatch-agent.yaml", "no-leftovers.yaml"])

@@ -36,7 +36,7 @@ def test_a_parent_image_whose_parameter_is_missing_fails_the_build_in_plain_word
     assert "/no/such/parameter" in image["state"]["reason"]
     assert "account 123456789012, Region us-east-1" in image["state"]["reason"]
     shown = account.builder.get_image_pipeline(imagePipelineArn=pipeline)["imagePipeline"]
-    assert (shown["lastRunStatus"], shown["consecutiveFailures"]) == ("FAILED", 1)
+    assert (shown["lastRunStatus"], shown["consecutiveFailures"]) == ("FAILED", 0)
     assert account.instances() == []
 
 
@@ -149,16 +149,70 @@ def test_a_target_account_with_the_role_owns_a_copy(account: Account) -> None:
     assert shared["LaunchPermissions"] == []
 
 
-def _make_target_role(account: Account, *, trusted: str) -> None:
+GRANTS = ("ec2:CopyImage", "ec2:CreateTags", "ec2:DescribeImages", "ec2:ModifyImageAttribute", "ssm:PutParameter")
+
+
+def _make_target_role(account: Account, *, trusted: str, grants: tuple[str, ...] = GRANTS) -> None:
     trust = {
         "Version": "2012-10-17",
         "Statement": [
             {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{trusted}:root"}}
         ],
     }
-    account.aws("iam", account=TARGET).create_role(
-        RoleName="EC2ImageBuilderDistributionCrossAccountRole", AssumeRolePolicyDocument=json.dumps(trust)
+    role = "EC2ImageBuilderDistributionCrossAccountRole"
+    iam = account.aws("iam", account=TARGET)
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))
+    statement = {"Effect": "Allow", "Action": list(grants), "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName=role, PolicyName="Receive", PolicyDocument=policy)
+
+
+@pytest.mark.parametrize(
+    ("missing", "parts"),
+    [
+        ("ec2:CopyImage", {}),
+        ("ec2:ModifyImageAttribute", {}),
+        (
+            "ssm:PutParameter",
+            {"ssmParameterConfigurations": [{"parameterName": "/imagebuilder/web/latest", "amiAccountId": TARGET}]},
+        ),
+    ],
+)
+def test_a_target_role_without_a_needed_action_fails_the_target(
+    account: Account, missing: str, parts: dict[str, Any]
+) -> None:
+    grants = tuple(action for action in GRANTS if action != missing)
+    _make_target_role(account, trusted="123456789012", grants=grants)
+    pipeline = account.pipeline(
+        account.recipe(),
+        account.infrastructure(),
+        imageTestsConfiguration={"imageTestsEnabled": False},
+        distributionConfigurationArn=account.distribution({**copies_to(TARGET), **parts}),
     )
+
+    image = account.run(pipeline)
+
+    assert image["state"]["status"] == "FAILED"
+    assert f"does not allow {missing}" in image["state"]["reason"]
+    assert f"account {TARGET}, Region us-east-1" in image["state"]["reason"]
+
+
+def test_awss_own_policy_is_enough_for_a_copy(account: Account) -> None:
+    _make_target_role(account, trusted="123456789012", grants=("ec2:RunInstances",))
+    account.aws("iam", account=TARGET).attach_role_policy(
+        RoleName="EC2ImageBuilderDistributionCrossAccountRole",
+        PolicyArn="arn:aws:iam::aws:policy/Ec2ImageBuilderCrossAccountDistributionAccess",
+    )
+    pipeline = account.pipeline(
+        account.recipe(),
+        account.infrastructure(),
+        imageTestsConfiguration={"imageTestsEnabled": False},
+        distributionConfigurationArn=account.distribution(copies_to(TARGET)),
+    )
+
+    image = account.run(pipeline)
+
+    assert image["state"] == {"status": "AVAILABLE"}
 
 
 def test_a_cancelled_build_ends_cancelled_and_leaves_no_instance(

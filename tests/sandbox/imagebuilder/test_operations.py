@@ -33,7 +33,6 @@ REFUSED = {
     "PutContainerRecipePolicy",
     "PutImagePolicy",
     "PutImageRecipePolicy",
-    "SendWorkflowStepAction",
     "StartResourceStateUpdate",
 }
 

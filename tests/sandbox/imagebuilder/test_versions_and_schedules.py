@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdk_ami.sandbox.imagebuilder import arns, schedules
-from cdk_ami.sandbox.imagebuilder.engine.distribute import trusts
 from cdk_ami.sandbox.imagebuilder.engine.plan import Place, ami_name, build_stamp, plan_delivery
+from cdk_ami.sandbox.imagebuilder.engine.roles import account_principals, allows, trusts
 
 HOME = Place(region="us-east-1", account="123456789012")
 
@@ -154,4 +154,43 @@ def test_a_target_with_accounts_copies_to_those_and_to_the_one_that_builds() -> 
 def test_a_target_role_must_trust_the_account_that_builds(principal: dict[str, object], *, trusted: bool) -> None:
     policy = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}]}
 
-    assert trusts(policy, "123456789012") is trusted
+    assert trusts(policy, account_principals("123456789012")) is trusted
+
+
+def _statement(action: object, resource: object = "*", effect: str = "Allow") -> dict[str, object]:
+    return {"Effect": effect, "Action": action, "Resource": resource}
+
+
+@pytest.mark.parametrize(
+    ("statements", "action", "resource", "allowed"),
+    [
+        ([_statement("ec2:CopyImage")], "ec2:CopyImage", "", True),
+        ([_statement(["ec2:copy*"])], "ec2:CopyImage", "", True),
+        ([_statement("ec2:Describe*")], "ec2:CopyImage", "", False),
+        ([_statement("*"), _statement("ec2:*", effect="Deny")], "ec2:CopyImage", "", False),
+        ([_statement("ssm:PutParameter", "arn:aws:ssm:*:*:parameter/a/*")], "ssm:PutParameter", "", True),
+        (
+            [_statement("ssm:PutParameter", "arn:aws:ssm:*:*:parameter/a/*")],
+            "ssm:PutParameter",
+            "arn:aws:ssm:eu-west-1:111111111111:parameter/b",
+            False,
+        ),
+        ([{"Effect": "Allow", "NotAction": "iam:*", "NotResource": "arn:b"}], "ec2:CopyImage", "arn:a", True),
+        ([], "ec2:CopyImage", "", False),
+    ],
+)
+def test_a_role_allows_what_its_statements_allow_and_none_denies(
+    statements: list[dict[str, object]], action: str, resource: str, *, allowed: bool
+) -> None:
+    assert allows(statements, action, resource) is allowed
+
+
+def test_an_ami_that_exists_already_is_copied_at_home_too() -> None:
+    targets = [{"region": "us-east-1", "amiDistributionConfiguration": {"name": "x {{ imagebuilder:buildDate }}"}}]
+
+    delivery = plan_delivery(
+        targets, home=HOME, image="web", image_arn="arn", recipe_tags={}, stamp="now", build=1, captured=False
+    )
+
+    assert delivery.captured is None
+    assert [(copy.place, copy.name) for copy in delivery.copies] == [(HOME, "x now")]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from cdk_ami.sandbox.imagebuilder import arns, managed
 from cdk_ami.sandbox.imagebuilder.engine.plan import Copy, Place, tag_list
@@ -16,7 +17,7 @@ def find_source(session: Session, backend: ImageBuilderBackend, parent: str) -> 
     Raises:
         StepError: When there is none that can be launched.
     """
-    image_id = _source_id(session, backend, parent)
+    image_id = source_id(session, backend, parent)
     image = describe(session, image_id, session.home)
     if image is None:
         raise StepError(session.home, f"the parent image {parent} names the AMI {image_id}, which does not exist here")
@@ -25,22 +26,34 @@ def find_source(session: Session, backend: ImageBuilderBackend, parent: str) -> 
     return image
 
 
-def _source_id(session: Session, backend: ImageBuilderBackend, parent: str) -> str:
+def source_id(session: Session, backend: ImageBuilderBackend, parent: str) -> str:
+    """Return the id of the AMI that an AMI id, a parameter or the ARN of an image names now.
+
+    Raises:
+        StepError: When it names none here.
+    """
     if parent.startswith("ssm:"):
         return _parameter(session, parent.removeprefix("ssm:"))
     wanted = arns.parse(parent)
     if wanted is None:
         return parent
     if wanted.account == arns.MANAGED:
+        if wanted.name not in managed.PARAMETERS:
+            raise StepError(session.home, f"there is no image {parent}")
         return _parameter(session, managed.PARAMETERS[wanted.name])
     with backend.lock:
-        built = [record for record in backend.kind("image") if record.body["state"]["status"] == "AVAILABLE"]
+        built = [record for record in backend.kind("image") if record.body["state"]["status"] in _USABLE]
         newest = arns.select(wanted, [record.parsed for record in built])
         amis = [] if newest is None else backend.own[str(newest)].body["outputResources"]["amis"]
     found = [ami["image"] for ami in amis if (ami["region"], ami["accountId"]) == _key(session.home)]
     if not found:
         raise StepError(session.home, f"the parent image {parent} has no available AMI here")
     return str(found[0])
+
+
+_USABLE: Final = ("AVAILABLE", "DEPRECATED")
+"""States of images that can be built on.
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/image-lifecycle-rules.html, read 2026-11-28"""
 
 
 def _parameter(session: Session, name: str) -> str:
@@ -77,6 +90,16 @@ def capture(session: Session, instance_id: str, plan: Copy) -> str:
         TagSpecifications=[{"ResourceType": "image", "Tags": tags}, {"ResourceType": "snapshot", "Tags": tags}],
         **request,
     )
+    image_id: str = answer["ImageId"]
+    wait_available(session, image_id, plan.place)
+    return image_id
+
+
+def register(session: Session, plan: Copy, tags: Mapping[str, str], request: Mapping[str, Any]) -> str:
+    """Register an AMI from snapshots, wait until it is available, and return its id."""
+    described = {"Description": plan.description} if plan.description else {}
+    marked = [{"ResourceType": "image", "Tags": tag_list(tags)}]
+    answer = session.call("ec2", "register_image", **{**described, **request}, Name=plan.name, TagSpecifications=marked)
     image_id: str = answer["ImageId"]
     wait_available(session, image_id, plan.place)
     return image_id

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from threading import Event, Thread
 from typing import Any, Final
 
 from cdk_ami.naming import log_group
-from cdk_ami.sandbox.imagebuilder.documents import COMPONENT_PHASES
-from cdk_ami.sandbox.imagebuilder.engine import amis, distribute, instances, notices
+from cdk_ami.sandbox.imagebuilder.engine import amis, distribute, instances, notices, scans
+from cdk_ami.sandbox.imagebuilder.engine.job import Job
 from cdk_ami.sandbox.imagebuilder.engine.journal import Journal
 from cdk_ami.sandbox.imagebuilder.engine.plan import (
     ComponentUse,
     Delivery,
     Place,
     Stages,
-    block_devices,
     build_stamp,
     plan_delivery,
 )
 from cdk_ami.sandbox.imagebuilder.engine.session import Session, StepError, StoppedError
-from cdk_ami.sandbox.imagebuilder.engine.workflows import Workflow
+from cdk_ami.sandbox.imagebuilder.engine.walk import WorkflowError, walk, walk_group
 from cdk_ami.sandbox.imagebuilder.models import ImageBuilderBackend
-from cdk_ami.sandbox.imagebuilder.records import Record, timestamp
+from cdk_ami.sandbox.imagebuilder.records import Record
 from cdk_ami.sandbox.pace import PACE
 
 _REASON_MAX: Final = 1024
+_SETTLE_SECONDS: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,36 +36,54 @@ class Captured:
 
     Attributes:
         delivery: Where the AMI goes.
+        source: EC2's description of the AMI that it started from.
         image_id: The AMI.
-        architecture: Its architecture.
+        stamp: What stands for the build date.
+        outputs: What the build workflow told the later ones.
         tested: Whether the tests have passed.
         again: Whether an earlier run stopped here, so that some copies may exist.
     """
 
     delivery: Delivery
+    source: Mapping[str, Any]
     image_id: str
-    architecture: str
+    stamp: str
+    outputs: Mapping[str, Any] = field(default_factory=dict)
     tested: bool = False
     again: bool = False
 
 
-def start(backend: ImageBuilderBackend, image: Record, *, components: tuple[ComponentUse, ...], stages: Stages) -> None:
-    """Start the build of an image and return at once."""
-    _run(backend, image, Build(backend, image, components=components, stages=stages))
+Ended = Callable[[str], None]
+"""Called with the status in which a build ended."""
+
+
+def start(
+    backend: ImageBuilderBackend,
+    image: Record,
+    *,
+    components: tuple[ComponentUse, ...],
+    stages: Stages,
+    source: str,
+    ended: Ended | None = None,
+) -> Build:
+    """Start the build of an image from ``source`` and return it at once."""
+    return _run(backend, image, Build(backend, image, components=components, stages=stages, source=source, ended=ended))
 
 
 def retry(backend: ImageBuilderBackend, image: Record) -> None:
     """Go on with a halted build where it stopped, and return at once."""
+    again = backend.halted.pop(image.arn).again()
     for run in backend.executions.values():
         if run.shown["imageBuildVersionArn"] == image.arn and run.shown["status"] != "COMPLETED":
             run.shown["retried"] = True
     image.body["state"] = {"status": "PENDING"}
-    _run(backend, image, backend.halted.pop(image.arn).again())
+    _run(backend, image, again)
 
 
-def _run(backend: ImageBuilderBackend, image: Record, build: Build) -> None:
+def _run(backend: ImageBuilderBackend, image: Record, build: Build) -> Build:
     backend.builds[image.arn] = build
     Thread(target=build.run, name=f"build {image.arn}", daemon=True).start()
+    return build
 
 
 class Build:
@@ -74,8 +93,10 @@ class Build:
         backend: Where the image is kept.
         image: The image; its body holds copies of all configurations.
         components: The recipe's components in order, build versions settled.
-        stages: Which workflows run.
-        captured: Where to go on; None starts from the parent image.
+        stages: What the image runs through.
+        source: What it starts from: an AMI id, a parameter, or the ARN of an image.
+        captured: Where to go on; None starts from the source.
+        ended: Hears how the build ended.
     """
 
     def __init__(
@@ -85,25 +106,39 @@ class Build:
         *,
         components: tuple[ComponentUse, ...],
         stages: Stages,
+        source: str,
         captured: Captured | None = None,
+        ended: Ended | None = None,
     ) -> None:
         self._captured = captured
-        self._backend, self._image = backend, image
-        self._components, self._stages = components, stages
-        self._stopped, self._abandoned = Event(), Event()
+        self._backend, self._image, self._source = backend, image, source
+        self._components, self._stages, self._ended = components, stages, ended
+        self._stopped, self._abandoned, self._finished = Event(), Event(), Event()
         self._session = Session(
             home=Place(region=backend.region_name, account=backend.account_id), stopped=self._stopped
         )
         parsed = image.parsed
         group = (image.body.get("loggingConfiguration") or {}).get("logGroupName") or log_group(parsed.name)
         self._journal = Journal(self._session, group=group, stream=f"{parsed.version}/{parsed.build}")
-        self._instances: list[str] = []
-        self._workflow: Workflow | None = None
+        self._job: Job | None = None
+
+    @property
+    def image_arn(self) -> str:
+        """ARN of the image."""
+        return self._image.arn
 
     def again(self) -> Build:
         """Return a build that goes on where this one stopped."""
         captured = None if self._captured is None else replace(self._captured, again=True)
-        return Build(self._backend, self._image, components=self._components, stages=self._stages, captured=captured)
+        return Build(
+            self._backend,
+            self._image,
+            components=self._components,
+            stages=self._stages,
+            source=self._source,
+            captured=captured,
+            ended=self._ended,
+        )
 
     def cancel(self) -> None:
         """Stop before the next call; what was launched is terminated, AMIs stay."""
@@ -114,6 +149,13 @@ class Build:
         self._abandoned.set()
         self._stopped.set()
 
+    def settle(self, seconds: float) -> None:
+        """Return when the build has ended, or waits for the clock or for somebody, or after ``seconds``."""
+        deadline = time.monotonic() + seconds
+        while not self._finished.wait(_SETTLE_SECONDS):
+            if self._session.resting or time.monotonic() > deadline:
+                return
+
     def run(self) -> None:
         """Walk all stages, and note how they ended; an image never stays in the middle of its build."""
         try:
@@ -123,14 +165,18 @@ class Build:
             with self._backend.lock:
                 self._backend.builds.pop(self._image.arn, None)
                 self._image.body["state"] = {"status": "FAILED", "reason": reason[:_REASON_MAX]}
+        finally:
+            self._finished.set()
 
     def _walk_and_end(self) -> None:
         try:
             self._walk()
         except StoppedError:
             self._end("CANCELLED", "The build was cancelled.", {})
-        except distribute.DistributionError as error:
-            self._end("FAILED", str(error), {"distributionFailure": error.context()})
+        except WorkflowError as error:
+            cause = error.cause
+            more = {"distributionFailure": cause.context()} if isinstance(cause, distribute.DistributionError) else {}
+            self._end("FAILED", str(error), {**error.run.failure(), **more})
         except StepError as error:
             self._end("FAILED", str(error), {})
         except Exception as error:  # noqa: BLE001 - a thread's error must show in the image, not on a terminal
@@ -141,127 +187,76 @@ class Build:
     def _walk(self) -> None:
         captured = self._captured or self._capture()
         self._captured = captured
-        if self._stages.test and not captured.tested:
+        job = self._take_up(captured)
+        tests = self._stages.tests
+        if tests and not captured.tested:
             self._enter("TESTING")
-            self._test(captured.image_id, captured.architecture)
-            self._captured = replace(captured, tested=True)
+            for group in tests:
+                walk_group(job, group)
+            if job.scan is not None and job.scan.on_demand:
+                scans.scan_ami(job)
+        self._captured = replace(captured, tested=True, outputs=dict(job.outputs))
         self._enter("DISTRIBUTING")
-        self._distribute(captured)
+        walk(job, self._stages.distribution)
+        self._store_log()
 
     def _capture(self) -> Captured:
         self._enter("CREATING")
-        recipe = self._image.body["imageRecipe"]
-        delivery = self._plan(recipe)
+        stamp = build_stamp()
+        delivery = self._plan(stamp)
+        if self._stages.build is None:
+            source = amis.find_source(self._session, self._backend, self._source)
+            return Captured(delivery=delivery, source=source, image_id=source["ImageId"], stamp=stamp)
         self._enter("BUILDING")
-        source = amis.find_source(self._session, self._backend, recipe["parentImage"])
-        image_id = self._build(source, delivery)
-        return Captured(delivery=delivery, image_id=image_id, architecture=source["Architecture"])
+        source = amis.find_source(self._session, self._backend, self._source)
+        job = self._take_up(Captured(delivery=delivery, source=source, image_id="", stamp=stamp))
+        walk(job, self._stages.build)
+        if not job.image_id:
+            raise StepError(self._session.home, f"the workflow {self._stages.build.arn} made no AMI")
+        return Captured(delivery=delivery, source=source, image_id=job.image_id, stamp=stamp, outputs=dict(job.outputs))
 
-    def _plan(self, recipe: dict[str, Any]) -> Delivery:
+    def _take_up(self, captured: Captured) -> Job:
+        self._job = Job(
+            backend=self._backend,
+            image=self._image,
+            session=self._session,
+            tell=self._tell,
+            enter=self._enter,
+            apply=self._apply,
+            source=captured.source,
+            delivery=captured.delivery,
+            stamp=captured.stamp,
+            image_id=captured.image_id,
+            again=captured.again,
+            outputs=dict(captured.outputs),
+            scan=self._stages.scan,
+        )
+        return self._job
+
+    def _plan(self, stamp: str) -> Delivery:
         parsed = self._image.parsed
+        captured = self._stages.build is not None
         targets = (self._image.body.get("distributionConfiguration") or {}).get("distributions") or ()
         for target in targets:
             key = (target.get("amiDistributionConfiguration") or {}).get("kmsKeyId")
-            if key and target["region"] == self._session.home.region:
+            if captured and key and target["region"] == self._session.home.region:
                 self._tell(f"The key {key} encrypts copies only: the recipe decides how the AMI is encrypted here")
+        recipe = self._image.body.get("imageRecipe") or {}
         return plan_delivery(
             targets,
             home=self._session.home,
             image=self._image.body["name"],
             image_arn=self._image.arn,
             recipe_tags=recipe.get("amiTags") or {},
-            stamp=build_stamp(),
+            recipe_description=recipe.get("description") or "",
+            stamp=stamp,
             build=parsed.build or 1,
+            captured=captured,
         )
 
-    def _build(self, source: dict[str, Any], delivery: Delivery) -> str:
-        recipe, infrastructure = self._image.body["imageRecipe"], self._image.body["infrastructureConfiguration"]
-        workflow = self._run_of("build-image")
-        with workflow.running():
-            with workflow.step("LaunchBuildInstance") as step:
-                more = recipe.get("additionalInstanceConfiguration") or {}
-                instance_id = instances.launch(
-                    self._session,
-                    image_id=source["ImageId"],
-                    architecture=source["Architecture"],
-                    title=f"Build instance for {self._image.body['name']}",
-                    image_arn=self._image.arn,
-                    infrastructure=infrastructure,
-                    devices=block_devices(recipe.get("blockDeviceMappings") or ()),
-                    user_data=more.get("userDataOverride"),
-                )
-                self._instances.append(instance_id)
-                instances.wait_running(self._session, instance_id)
-                step["outputs"] = f'{{"instanceId": "{instance_id}"}}'
-                self._tell(f"Launched {instance_id} from {source['ImageId']}")
-            with workflow.step("ApplyBuildComponents"):
-                self._apply(COMPONENT_PHASES[:2])
-            if self._image.body["enhancedImageMetadataEnabled"]:
-                with workflow.step("InventoryCollection"):
-                    self._tell("Collected no packages: nothing is installed in the sandbox")
-            with workflow.step("RunSanitizeScript"):
-                self._tell("Sanitized the instance")
-            if self._image.body["platform"] == "Windows":
-                with workflow.step("RunSysPrepScript"):
-                    self._tell("Ran Sysprep")
-            with workflow.step("CreateOutputAMI") as step:
-                instances.stop(self._session, instance_id)
-                image_id = amis.capture(self._session, instance_id, delivery.captured)
-                step["outputs"] = f'{{"imageId": "{image_id}"}}'
-                self._tell(f"Created the AMI {image_id} named {delivery.captured.name}")
-            if infrastructure["terminateInstanceOnCompletion"]:
-                with workflow.step("TerminateBuildInstance"):
-                    self._terminate(instance_id)
-            else:
-                self._instances.remove(instance_id)
-        return image_id
-
-    def _test(self, image_id: str, architecture: str) -> None:
-        infrastructure = self._image.body["infrastructureConfiguration"]
-        workflow = self._run_of("test-image")
-        with workflow.running():
-            with workflow.step("LaunchTestInstance") as step:
-                instance_id = instances.launch(
-                    self._session,
-                    image_id=image_id,
-                    architecture=architecture,
-                    title=f"Test instance for {self._image.body['name']}",
-                    image_arn=self._image.arn,
-                    infrastructure=infrastructure,
-                )
-                self._instances.append(instance_id)
-                instances.wait_running(self._session, instance_id)
-                step["outputs"] = f'{{"instanceId": "{instance_id}"}}'
-                self._tell(f"Launched {instance_id} from {image_id}")
-            with workflow.step("ApplyTestComponents"):
-                self._apply(COMPONENT_PHASES[2:])
-            with workflow.step("TerminateTestInstance"):
-                self._terminate(instance_id)
-
-    def _distribute(self, captured: Captured) -> None:
-        delivery = captured.delivery
-        workflow = self._run_of("distribute-image")
-        with workflow.running(), workflow.step("DistributeImage"):
-            done = distribute.copy_all(
-                self._session, delivery, source_id=captured.image_id, again=captured.again, tell=self._tell
-            )
-            self._change(lambda body: body.update(outputResources={"amis": done.shown}))
-            if done.failures:
-                # A channel that moved while a Region is missing would start fleets that cannot be launched there.
-                raise distribute.DistributionError(done)
-            distribute.share(self._session, delivery, done)
-            if delivery.templates or delivery.parameters:
-                self._enter("INTEGRATING")
-            for update in delivery.templates:
-                number = distribute.update_template(self._session, update, done.ids[update.place])
-                self._tell(f"Version {number} of {update.template_id} in {update.place} launches the AMI")
-            for write in delivery.parameters:
-                distribute.write_parameter(self._session, write, done.ids[write.place])
-                self._tell(f"The parameter {write.name} in {write.place} holds {done.ids[write.place]}")
-            self._store_log()
-
     def _store_log(self) -> None:
-        logs = (self._image.body["infrastructureConfiguration"].get("logging") or {}).get("s3Logs") or {}
+        infrastructure = self._image.body.get("infrastructureConfiguration") or {}
+        logs = (infrastructure.get("logging") or {}).get("s3Logs") or {}
         if logs.get("s3BucketName"):
             parsed = self._image.parsed
             parts = (logs.get("s3KeyPrefix"), parsed.name, parsed.version, str(parsed.build), "console.log")
@@ -275,16 +270,8 @@ class Build:
                     self._session.check()
                     self._tell(f"Component {component.arn}: phase {phase}, step {step.name} ({step.action}): completed")
 
-    def _run_of(self, name: str) -> Workflow:
-        self._workflow = Workflow(self._backend, image_arn=self._image.arn, name=name)
-        return self._workflow
-
     def _tell(self, text: str) -> None:
         self._journal.line(text)
-
-    def _terminate(self, instance_id: str) -> None:
-        instances.terminate(self._session, instance_id)
-        self._instances.remove(instance_id)
 
     def _enter(self, status: str) -> None:
         self._session.pause(PACE.state)
@@ -293,58 +280,45 @@ class Build:
         if not self._abandoned.is_set():
             self._journal.flush()
 
-    def _change(self, change: Callable[[dict[str, Any]], None]) -> None:
-        with self._backend.lock:
-            change(self._image.body)
-
     def _set(self, state: dict[str, Any]) -> None:
-        before = self._image.body["state"]["status"]
-        self._change(lambda body: body.update(state=state))
+        with self._backend.lock:
+            before = self._image.body["state"]["status"]
+            self._image.body["state"] = state
+            pipeline = self._pipeline()
+            if pipeline is not None and pipeline.body.get("newestImage") == self._image.arn:
+                pipeline.body["lastRunStatus"] = state["status"]
         if not self._abandoned.is_set():
             notices.publish_state(self._session, self._image.arn, before=before, after=state["status"])
 
     def _end(self, status: str, reason: str, context: dict[str, Any]) -> None:
-        self._put_away(keep=status == "FAILED")
+        self._put_away()
         if self._abandoned.is_set():
             return
         state: dict[str, Any] = {"status": status}
         if reason:
-            state["reason"] = self._reason(status, reason)[:_REASON_MAX]
-        if status == "FAILED" and self._workflow is not None:
-            state["failureContext"] = {
-                "imageStatus": self._image.body["state"]["status"],
-                **self._workflow.failure(),
-                **context,
-            }
+            state["reason"] = reason[:_REASON_MAX]
+        if status == "FAILED" and context:
+            state["failureContext"] = {"imageStatus": self._image.body["state"]["status"], **context}
         self._tell(f"State {status}{f': {reason}' if reason else ''}")
         self._journal.flush()
         with self._backend.lock:
             self._backend.builds.pop(self._image.arn, None)
             if status != "AVAILABLE" and self._captured is not None:
                 self._backend.halted[self._image.arn] = self
-            self._note_in_pipeline(status)
+            if (self._image.body.get("scanState") or {}).get("status") in ("PENDING", "SCANNING", "COLLECTING"):
+                self._image.body["scanState"] = {"status": "ABANDONED"}
         self._log_in_pipeline(status)
+        if self._ended is not None:
+            self._ended(status)
         self._set(state)
         notices.publish_end(self._session, self._image)
 
-    def _reason(self, status: str, reason: str) -> str:
-        if status != "FAILED" or self._workflow is None or not self._workflow.failed_step:
-            return reason
-        return f"The step {self._workflow.failed_step} failed: {reason}"
-
-    def _note_in_pipeline(self, status: str) -> None:
-        pipeline = self._backend.own.get(self._image.body.get("sourcePipelineArn") or "")
-        if pipeline is not None:
-            failures = int(pipeline.body.get("consecutiveFailures") or 0)
-            pipeline.body.update(
-                dateLastRun=timestamp(),
-                lastRunStatus=status,
-                consecutiveFailures=failures + 1 if status == "FAILED" else 0,
-            )
+    def _pipeline(self) -> Record | None:
+        return self._backend.own.get(self._image.body.get("sourcePipelineArn") or "")
 
     def _log_in_pipeline(self, status: str) -> None:
         """Write how the run ended into the log group of the pipeline, where it names one."""
-        pipeline = self._backend.own.get(self._image.body.get("sourcePipelineArn") or "")
+        pipeline = self._pipeline()
         settings = {} if pipeline is None else pipeline.body.get("loggingConfiguration") or {}
         if settings.get("pipelineLogGroupName"):
             parsed = self._image.parsed
@@ -354,13 +328,10 @@ class Build:
             journal.line(f"The execution that makes {self._image.arn} ended: {status}")
             journal.flush()
 
-    def _put_away(self, *, keep: bool) -> None:
-        """Terminate what still runs, unless a failed build is to keep it for a look."""
-        if keep and not self._image.body["infrastructureConfiguration"]["terminateInstanceOnFailure"]:
-            return
-        for instance_id in list(self._instances):
+    def _put_away(self) -> None:
+        """Terminate what still runs; what a failed build is to keep is not in the list any more."""
+        for instance_id in list(self._job.instances if self._job is not None else ()):
             try:
-                self._terminate(instance_id)
+                instances.terminate(self._session, instance_id)
             except StepError as error:
                 self._tell(f"The instance {instance_id} was not terminated: {error}")
-                self._instances.remove(instance_id)

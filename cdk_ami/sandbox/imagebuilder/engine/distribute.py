@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from cdk_ami.sandbox.imagebuilder.engine import amis
+from cdk_ami.sandbox.imagebuilder.engine import amis, roles
 from cdk_ami.sandbox.imagebuilder.engine.plan import (
     CROSS_ACCOUNT_ROLE,
     Copy,
@@ -67,26 +66,31 @@ def copy_all(
     Args:
         session: The build's session.
         delivery: Where copies go.
-        source_id: The captured AMI.
+        source_id: The AMI that is copied: the captured one, or one that existed before.
         again: An earlier run may have made some of the copies: those are kept.
         tell: Takes lines of the log.
     """
+    lent: list[str] = []
     try:
-        return _copy_all(session, delivery, source_id, again=again, tell=tell)
+        return _copy_all(session, delivery, source_id, lent, again=again, tell=tell)
     finally:
-        _take_back(session, delivery, source_id)
+        _take_back(session, source_id, lent)
 
 
 def _copy_all(
-    session: Session, delivery: Delivery, source_id: str, *, again: bool, tell: Callable[[str], None]
+    session: Session, delivery: Delivery, source_id: str, lent: list[str], *, again: bool, tell: Callable[[str], None]
 ) -> Delivered:
-    done = Delivered(ids={delivery.captured.place: source_id})
-    done.shown.append(_shown(delivery.captured, source_id, "AVAILABLE"))
+    done = Delivered()
+    if (captured := delivery.captured) is not None:
+        done.ids[captured.place] = source_id
+        done.shown.append(_shown(captured, source_id, "AVAILABLE"))
     started: list[tuple[Copy, str]] = []
-    for copy in delivery.copies[1:]:
+    for copy in delivery.copies:
+        if copy.captured:
+            continue
         try:
             existing = _existing(session, copy) if again else ""
-            started.append((copy, existing or _start(session, copy, source_id)))
+            started.append((copy, existing or _start(session, copy, source_id, lent)))
         except StepError as error:
             _fail(done, copy, "", str(error))
     for copy, image_id in started:
@@ -109,17 +113,11 @@ def _existing(session: Session, copy: Copy) -> str:
     return next((str(image["ImageId"]) for image in images if image["State"] in ("available", "pending")), "")
 
 
-def _start(session: Session, copy: Copy, source_id: str) -> str:
+def _start(session: Session, copy: Copy, source_id: str, lent: list[str]) -> str:
     home = session.home
     if copy.place.account != home.account:
-        assume(session, copy.place)
-        session.call(
-            "ec2",
-            "modify_image_attribute",
-            ImageId=source_id,
-            Attribute="launchPermission",
-            LaunchPermission={"Add": [{"UserId": copy.place.account}]},
-        )
+        assume(session, copy.place, [*_COPY_NEEDS, *(_KEY_NEEDS if copy.kms_key else ())])
+        _lend(session, source_id, copy.place.account, lent)
     request: dict[str, Any] = {}
     if copy.description:
         request["Description"] = copy.description
@@ -139,68 +137,73 @@ def _start(session: Session, copy: Copy, source_id: str) -> str:
     return str(answer["ImageId"])
 
 
-def _take_back(session: Session, delivery: Delivery, source_id: str) -> None:
+_COPY_NEEDS: Final = tuple(
+    (f"ec2:{action}", "") for action in ("CopyImage", "CreateTags", "DescribeImages", "ModifyImageAttribute")
+)
+_KEY_NEEDS: Final = tuple(
+    (f"kms:{action}", "") for action in ("CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey")
+)
+_TEMPLATE_NEEDS: Final = (("ec2:CreateLaunchTemplateVersion", ""), ("ec2:DescribeLaunchTemplates", ""))
+"""What the role of a target account must allow.
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/cross-account-dist.html, read 2026-11-22"""
+
+
+def _lend(session: Session, source_id: str, account: str, lent: list[str]) -> None:
+    """Let another account copy the source, unless it may already."""
+    permissions = session.call("ec2", "describe_image_attribute", ImageId=source_id, Attribute="launchPermission")
+    if {"UserId": account} in permissions["LaunchPermissions"]:
+        return
+    session.call(
+        "ec2",
+        "modify_image_attribute",
+        ImageId=source_id,
+        Attribute="launchPermission",
+        LaunchPermission={"Add": [{"UserId": account}]},
+    )
+    lent.append(account)
+
+
+def _take_back(session: Session, source_id: str, lent: list[str]) -> None:
     """Take the permissions back that only the copies needed."""
-    home = session.home
-    wanted = {permission.get("UserId") for permission in delivery.captured.permissions}
-    others = {copy.place.account for copy in delivery.copies} - {home.account} - wanted
-    if others:
+    if lent:
         session.last_call(
             "ec2",
             "modify_image_attribute",
             ImageId=source_id,
             Attribute="launchPermission",
-            LaunchPermission={"Remove": [{"UserId": account} for account in sorted(others)]},
+            LaunchPermission={"Remove": [{"UserId": account} for account in sorted(lent)]},
         )
 
 
-def assume(session: Session, place: Place) -> None:
-    """Take the role that lets the service work in another account.
+def assume(session: Session, place: Place, needs: Sequence[roles.Need]) -> None:
+    """Take the role that lets the service work in a target account.
 
     Raises:
-        StepError: When the role is missing there, or does not trust the account that builds.
+        StepError: When the role is missing there, does not trust the account that builds, or does not allow the work.
     """
-    where = f"the role {CROSS_ACCOUNT_ROLE}"
-    try:
-        role = session.call("iam", "get_role", at=place, RoleName=CROSS_ACCOUNT_ROLE)["Role"]
-    except StepError as error:
-        raise StepError(place, f"sts:AssumeRole is not possible: {where} does not exist in {place.account}") from error
-    if not trusts(role["AssumeRolePolicyDocument"], session.home.account):
-        raise StepError(place, f"sts:AssumeRole is not allowed: {where} does not trust {session.home.account}")
-    session.call("sts", "assume_role", RoleArn=role["Arn"], RoleSessionName="EC2ImageBuilder")
+    principals = roles.account_principals(session.home.account)
+    roles.assume(session, place, CROSS_ACCOUNT_ROLE, needs, principals=principals)
 
 
-def trusts(policy: Any, account: str) -> bool:
-    """Tell whether a trust policy lets a whole account assume the role."""
-    document = json.loads(policy) if isinstance(policy, str) else policy
-    statements = document.get("Statement") or []
-    for statement in statements if isinstance(statements, list) else [statements]:
-        principal = statement.get("Principal") or {}
-        named = principal.get("AWS") or [] if isinstance(principal, dict) else [principal]
-        ids = {str(found) for found in (named if isinstance(named, list) else [named])}
-        if statement.get("Effect") == "Allow" and ids & {account, f"arn:aws:iam::{account}:root", "*"}:
-            return True
-    return False
-
-
-def share(session: Session, delivery: Delivery, done: Delivered) -> None:
-    """Add the launch permissions of every AMI."""
-    for copy in delivery.copies:
-        if copy.permissions and copy.place in done.ids:
-            session.call(
-                "ec2",
-                "modify_image_attribute",
-                at=copy.place,
-                ImageId=done.ids[copy.place],
-                Attribute="launchPermission",
-                LaunchPermission={"Add": [dict(permission) for permission in copy.permissions]},
-            )
+def share(session: Session, place: Place, image_id: str, permissions: Sequence[Mapping[str, str]]) -> None:
+    """Add launch permissions to an AMI."""
+    if place.account != session.home.account:
+        assume(session, place, [("ec2:ModifyImageAttribute", "")])
+    session.call(
+        "ec2",
+        "modify_image_attribute",
+        at=place,
+        ImageId=image_id,
+        Attribute="launchPermission",
+        LaunchPermission={"Add": [dict(permission) for permission in permissions]},
+    )
 
 
 def update_template(session: Session, update: TemplateUpdate, image_id: str) -> str:
     """Give a launch template a version with the AMI, from its newest version, and return the version's number."""
     if update.place.account != session.home.account:
-        assume(session, update.place)
+        more = [("ec2:ModifyLaunchTemplate", "")] if update.set_default else []
+        assume(session, update.place, [*_TEMPLATE_NEEDS, *more])
     templates = session.call(
         "ec2", "describe_launch_templates", at=update.place, LaunchTemplateIds=[update.template_id]
     )["LaunchTemplates"]
@@ -229,7 +232,9 @@ def update_template(session: Session, update: TemplateUpdate, image_id: str) -> 
 def write_parameter(session: Session, write: ParameterWrite, image_id: str) -> None:
     """Write the AMI id into a parameter, and read it back: EC2's data type is checked after the answer."""
     if write.place.account != session.home.account:
-        assume(session, write.place)
+        name = write.name if write.name.startswith("/") else f"/{write.name}"
+        arn = f"arn:aws:ssm:{write.place.region}:{write.place.account}:parameter{name}"
+        assume(session, write.place, [("ssm:PutParameter", arn)])
     session.call(
         "ssm",
         "put_parameter",

@@ -51,6 +51,12 @@ def wait_running(session: Session, instance_id: str) -> None:
     _wait(session, instance_id, "running", ("shutting-down", "terminated", "stopping", "stopped"))
 
 
+def type_of(session: Session, instance_id: str) -> str:
+    """Return the type that was launched."""
+    answer = session.call("ec2", "describe_instances", InstanceIds=[instance_id])
+    return str(answer["Reservations"][0]["Instances"][0]["InstanceType"])
+
+
 def stop(session: Session, instance_id: str) -> None:
     """Stop the instance, so that its volumes are whole, and return when it has stopped."""
     session.call("ec2", "stop_instances", InstanceIds=[instance_id])

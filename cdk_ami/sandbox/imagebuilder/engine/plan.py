@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
+from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.imagebuilder import validation
 
 if TYPE_CHECKING:
     from cdk_ami.sandbox.imagebuilder.documents import Document
+    from cdk_ami.sandbox.imagebuilder.workflow_documents import WorkflowDocument
 
 CREATED_BY: Final = "EC2 Image Builder"
 """Value of the tag ``CreatedBy`` on all that builds make.
@@ -29,10 +31,64 @@ _LAST_STAMP: Final = [datetime.min.replace(tzinfo=UTC)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stages:
-    """Which managed workflows run besides building and distributing."""
+class WorkflowUse:
+    """A workflow as one build runs it: the build version is settled.
 
-    test: bool = True
+    Attributes:
+        arn: ARN of its build version.
+        kind: ``BUILD``, ``TEST`` or ``DISTRIBUTION``.
+        document: What it does.
+        parameters: Values of its parameters.
+        goes_on: Whether the image goes on when it fails; for tests only.
+        group: Tests of one group run at the same time; empty runs it alone.
+    """
+
+    arn: str
+    kind: str
+    document: WorkflowDocument
+    parameters: Mapping[str, Any]
+    goes_on: bool = False
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """What an image runs through.
+
+    Attributes:
+        build: What makes the AMI; None takes the source as it is.
+        tests: Groups of tests, one after the other.
+        distribution: What brings the AMI where it belongs.
+        scan: How the image is scanned; None when it is not.
+    """
+
+    build: WorkflowUse | None
+    tests: tuple[tuple[WorkflowUse, ...], ...]
+    distribution: WorkflowUse
+    scan: Scan | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """A search for vulnerabilities.
+
+    Attributes:
+        on_demand: Scans the AMI itself; otherwise the test instance.
+        highest: The highest severity that passes; empty waits for no result.
+        fixable: Whether only findings count for which there is a fix.
+    """
+
+    on_demand: bool = False
+    highest: str = ""
+    fixable: bool = True
+
+
+def groups_of(tests: Sequence[WorkflowUse]) -> tuple[tuple[WorkflowUse, ...], ...]:
+    """Return test workflows in the order in which they start: a group where its first member stands."""
+    found: dict[str, list[WorkflowUse]] = {}
+    for index, use in enumerate(tests):
+        found.setdefault(use.group or f"#{index}", []).append(use)
+    return tuple(tuple(group) for group in found.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,22 +154,25 @@ class ParameterWrite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """All that a distribution does; the captured AMI is the first copy."""
+    """All that a distribution does; the AMI that the build captures is the first copy."""
 
     copies: tuple[Copy, ...]
-    templates: tuple[TemplateUpdate, ...]
-    parameters: tuple[ParameterWrite, ...]
+    templates: tuple[TemplateUpdate, ...] = ()
+    parameters: tuple[ParameterWrite, ...] = ()
 
     @property
-    def captured(self) -> Copy:
-        """The AMI that the build captures."""
-        return self.copies[0]
+    def captured(self) -> Copy | None:
+        """The AMI that the build captures; None where one is distributed that exists already."""
+        return self.copies[0] if self.copies and self.copies[0].captured else None
 
 
 def build_stamp() -> str:
     """Return the present as names hold it, such as ``2026-11-22T21-18-00.123456Z``, never the same twice."""
     with _STAMPS:
-        now = max(datetime.now(tz=UTC), _LAST_STAMP[0] + timedelta(microseconds=1))
+        now = CLOCK.now()
+        # After a reset the clock may be far behind the last stamp, whose AMI is forgotten then.
+        if now <= _LAST_STAMP[0] < now + timedelta(minutes=1):
+            now = _LAST_STAMP[0] + timedelta(microseconds=1)
         _LAST_STAMP[0] = now
     return now.strftime("%Y-%m-%dT%H-%M-%S.%fZ")
 
@@ -134,8 +193,10 @@ def plan_delivery(
     recipe_tags: Mapping[str, str],
     stamp: str,
     build: int,
+    captured: bool = True,
+    recipe_description: str = "",
 ) -> Delivery:
-    """Return where the AMI that a build captures at ``home`` goes.
+    """Return where the AMI of an image goes.
 
     Args:
         targets: The ``distributions`` of the distribution configuration; none leave the AMI at home.
@@ -145,36 +206,49 @@ def plan_delivery(
         recipe_tags: ``amiTags`` of the recipe.
         stamp: What stands for the build date.
         build: Number of the build.
+        captured: Whether the build captures the AMI at ``home``.  One that exists already may be anybody's: it stays
+            as it is, and home is a target like the others.
+        recipe_description: Description of the captured AMI where its target has none; copies get none then.
     """
     marks = {**recipe_tags, "CreatedBy": CREATED_BY, "Ec2ImageBuilderArn": image_arn}
 
-    def copy_at(target: Mapping[str, Any], account: str, *, captured: bool = False) -> Copy:
+    def copy_at(target: Mapping[str, Any], account: str, *, first: bool = False) -> Copy:
         ami = target.get("amiDistributionConfiguration") or {}
         return Copy(
             place=Place(region=target["region"], account=account),
             name=ami_name(ami.get("name"), image=image, stamp=stamp, build=build),
-            description=ami.get("description") or "",
-            kms_key="" if captured else ami.get("kmsKeyId") or "",
+            description=ami.get("description") or (recipe_description if first else ""),
+            kms_key="" if first else ami.get("kmsKeyId") or "",
             tags={**marks, **(ami.get("amiTags") or {})},
-            permissions=_permissions(ami.get("launchPermission") or {}, owner=account),
-            captured=captured,
+            permissions=permissions_of(ami.get("launchPermission") or {}, owner=account),
+            captured=first,
         )
 
     own = next((target for target in targets if target["region"] == home.region), {"region": home.region})
-    copies = [copy_at(own, home.account, captured=True)]
+    copies = [copy_at(own, home.account, first=True)] if captured else []
     templates, parameters = [], []
     for target in targets:
         copies += [
             copy_at(target, account)
             for account in validation.target_accounts(target, account=home.account)
-            if (target["region"], account) != (home.region, home.account)
+            if not captured or (target["region"], account) != (home.region, home.account)
         ]
-        templates += [_template(target, found, home) for found in target.get("launchTemplateConfigurations") or ()]
-        parameters += [_parameter(target, found, home) for found in target.get("ssmParameterConfigurations") or ()]
+        more_templates, more_parameters = configurations_of(target, home)
+        templates += more_templates
+        parameters += more_parameters
     return Delivery(copies=tuple(copies), templates=tuple(templates), parameters=tuple(parameters))
 
 
-def _permissions(permission: Mapping[str, Any], *, owner: str) -> tuple[Mapping[str, str], ...]:
+def configurations_of(target: Mapping[str, Any], home: Place) -> tuple[list[TemplateUpdate], list[ParameterWrite]]:
+    """Return the launch templates and parameters that a target names."""
+    return (
+        [_template(target, found, home) for found in target.get("launchTemplateConfigurations") or ()],
+        [_parameter(target, found, home) for found in target.get("ssmParameterConfigurations") or ()],
+    )
+
+
+def permissions_of(permission: Mapping[str, Any], *, owner: str) -> tuple[Mapping[str, str], ...]:
+    """Return launch permissions as EC2 takes them; the owner needs none."""
     kinds = (
         ("userIds", "UserId"),
         ("userGroups", "Group"),

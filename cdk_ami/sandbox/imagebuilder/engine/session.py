@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from threading import Event
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from threading import Event, Lock
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cdk_ami.sandbox import clients
+from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.imagebuilder.engine.plan import Place
 from cdk_ami.sandbox.pace import PACE
 
@@ -39,11 +42,17 @@ class Session:
     Args:
         home: Where the build runs.
         stopped: Set when the build is to stop.
+
+    Attributes:
+        memo: What was read from other services and holds for the whole build.
     """
 
     def __init__(self, *, home: Place, stopped: Event) -> None:
         self.home = home
+        self.memo: dict[object, Any] = {}
         self._stopped = stopped
+        self._resting = 0
+        self._counting = Lock()
 
     def call(self, service: str, operation: str, /, *, at: Place | None = None, **request: Any) -> dict[str, Any]:
         """Return the answer of a service, where ``operation`` is boto3's name of it.
@@ -74,14 +83,31 @@ class Session:
         if self._stopped.is_set():
             raise StoppedError
 
+    @property
+    def resting(self) -> bool:
+        """Whether the build waits for the clock, or for somebody outside."""
+        return self._resting > 0
+
+    @contextmanager
+    def rest(self) -> Iterator[None]:
+        """Mark the build as resting while the body waits, so that nobody who moves the clock waits for the build."""
+        with self._counting:
+            self._resting += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._resting -= 1
+
     def pause(self, seconds: float) -> None:
-        """Wait, unless the build is stopped.
+        """Wait by the sandbox's clock, unless the build is stopped.
 
         Raises:
             StoppedError: When the build is stopped.
         """
         if seconds > 0:
-            self._stopped.wait(seconds)
+            with self.rest():
+                CLOCK.sleep(seconds, self._stopped)
         self.check()
 
     def wait_for(self, state: Callable[[], str], *, wanted: str, failed: tuple[str, ...], what: str, at: Place) -> None:
@@ -97,4 +123,21 @@ class Session:
                 raise StepError(at, f"{what} is {found}")
             if time.monotonic() > deadline:
                 raise StepError(at, f"{what} is still {found} after {patience:.0f} s")
-            self.pause(_POLL_SECONDS)
+            with self.rest():
+                self._stopped.wait(_POLL_SECONDS)
+            self.check()
+
+    def wait_by_clock(self, done: Callable[[], bool], *, seconds: float, what: str) -> None:
+        """Return when ``done`` is true.
+
+        Raises:
+            StoppedError: When the build is stopped.
+            StepError: When it is not true after ``seconds`` of the sandbox's clock.
+        """
+        end = CLOCK.now() + timedelta(seconds=seconds)
+        with self.rest():
+            while not done():
+                if CLOCK.now() >= end:
+                    raise StepError(self.home, f"{what} timed out after {seconds:.0f} s")
+                self._stopped.wait(_POLL_SECONDS)
+                self.check()

@@ -1,101 +1,129 @@
-"""Keeps the record of what a managed workflow does, step by step."""
+"""Keeps the record of what a workflow does, step by step, as the API shows it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+import json
+from collections.abc import Mapping
+from typing import Any, Final
 from uuid import uuid4
 
-from cdk_ami.sandbox.imagebuilder import managed
-from cdk_ami.sandbox.imagebuilder.engine.session import StoppedError
+from cdk_ami.sandbox.imagebuilder.engine.plan import WorkflowUse
 from cdk_ami.sandbox.imagebuilder.models import Execution, ImageBuilderBackend
-from cdk_ami.sandbox.imagebuilder.records import timestamp
+from cdk_ami.sandbox.imagebuilder.records import present, timestamp
+from cdk_ami.sandbox.imagebuilder.workflow_documents import WorkflowStep
+
+_MESSAGE_MAX: Final = 500
 
 
-class Workflow:
-    """One run of a managed workflow for one image.
+class Run:
+    """One run of one workflow for one image.
 
     Attributes:
-        failed_step: Name of the step that failed, or empty.
+        failed_step: Name of the step that ended the run, or empty.
     """
 
-    def __init__(self, backend: ImageBuilderBackend, *, image_arn: str, name: str) -> None:
-        kind = next(found for found in managed.WORKFLOWS if found.endswith(f"/{name}"))
+    def __init__(self, backend: ImageBuilderBackend, *, image_arn: str, use: WorkflowUse) -> None:
         self.failed_step = ""
         self._backend = backend
         self._run = Execution(
-            shown={
-                "workflowBuildVersionArn": managed.workflow_arn(backend.region_name, kind),
-                "workflowExecutionId": f"wf-{uuid4()}",
-                "imageBuildVersionArn": image_arn,
-                "type": kind.split("/")[1].upper(),
-                "status": "RUNNING",
-                "totalStepCount": len(managed.WORKFLOWS[kind]),
-                "totalStepsSucceeded": 0,
-                "totalStepsFailed": 0,
-                "totalStepsSkipped": 0,
-                "startTime": timestamp(),
-            },
-            steps=[
-                {"stepExecutionId": f"step-{uuid4()}", "name": step, "action": action, "status": "PENDING"}
-                for step, action in managed.WORKFLOWS[kind]
-            ],
+            shown=present(
+                {
+                    "workflowBuildVersionArn": use.arn,
+                    "workflowExecutionId": f"wf-{uuid4()}",
+                    "imageBuildVersionArn": image_arn,
+                    "type": use.kind,
+                    "status": "RUNNING",
+                    "totalStepCount": len(use.document.steps),
+                    "totalStepsSucceeded": 0,
+                    "totalStepsFailed": 0,
+                    "totalStepsSkipped": 0,
+                    "startTime": timestamp(),
+                    "parallelGroup": use.group or None,
+                }
+            ),
+            steps=[_shown(step) for step in use.document.steps],
         )
         with backend.lock:
-            backend.executions[self._run.shown["workflowExecutionId"]] = self._run
+            backend.executions[self.execution_id] = self._run
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Mark the run by the way its body ends."""
-        try:
-            yield
-        except StoppedError:
-            self._end("CANCELLED", "CANCELLED")
-            raise
-        except Exception:
-            self._end("FAILED", "SKIPPED")
-            raise
-        self._end("COMPLETED", "SKIPPED")
+    @property
+    def execution_id(self) -> str:
+        """Id of the run, such as ``wf-...``."""
+        return str(self._run.shown["workflowExecutionId"])
 
-    @contextmanager
-    def step(self, name: str) -> Iterator[dict[str, Any]]:
-        """Mark a step by the way its body ends; the body may add to the step it is given."""
-        found = next(step for step in self._run.steps if step["name"] == name)
-        found.update(status="RUNNING", startTime=timestamp())
-        try:
-            yield found
-        except StoppedError:
-            found.update(status="CANCELLED", endTime=timestamp())
-            raise
-        except Exception as error:
-            self.failed_step = name
-            found.update(status="FAILED", endTime=timestamp(), message=str(error)[:500])
-            raise
-        found.update(status="COMPLETED", endTime=timestamp())
+    @property
+    def workflow_arn(self) -> str:
+        """ARN of the workflow's build version."""
+        return str(self._run.shown["workflowBuildVersionArn"])
+
+    def step(self, name: str) -> dict[str, Any]:
+        """Return the record of a step."""
+        return next(step for step in self._run.steps if step["name"] == name)
+
+    def begin(self, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Note that a step runs, and return its record."""
+        found = self.step(name)
+        with self._backend.lock:
+            found.update(status="RUNNING", startTime=timestamp(), inputs=json.dumps(inputs, default=str))
+        return found
+
+    def finish(self, name: str, status: str, *, outputs: Mapping[str, Any] | None = None, message: str = "") -> None:
+        """Note how a step ended."""
+        found = self.step(name)
+        with self._backend.lock:
+            found.update(status=status, **({} if status == "SKIPPED" else {"endTime": timestamp()}))
+            if outputs:
+                found["outputs"] = json.dumps(outputs, default=str)
+            if message:
+                found["message"] = message[:_MESSAGE_MAX]
+            self._count()
+
+    def roll_back(self, name: str, status: str) -> None:
+        """Note how the rollback of a step ended."""
+        with self._backend.lock:
+            self.step(name)["rollbackStatus"] = status
+
+    def end(self, status: str) -> None:
+        """Note how the run ended; steps that it has not reached are skipped, or cancelled with it."""
+        with self._backend.lock:
+            for step in self._run.steps:
+                if step["status"] == "PENDING":
+                    step["status"] = "CANCELLED" if status == "CANCELLED" else "SKIPPED"
+            self._run.shown.update(status=status, endTime=timestamp())
+            self._count()
 
     def failure(self) -> dict[str, Any]:
         """Return what the image's state tells about the step that failed."""
-        step = next((step for step in self._run.steps if step["name"] == self.failed_step), None)
-        context: dict[str, Any] = {
-            "workflowExecutionId": self._run.shown["workflowExecutionId"],
-            "workflowArn": self._run.shown["workflowBuildVersionArn"],
-        }
-        if step is not None:
+        context: dict[str, Any] = {"workflowExecutionId": self.execution_id, "workflowArn": self.workflow_arn}
+        if self.failed_step:
+            step = self.step(self.failed_step)
             context |= {"stepExecutionId": step["stepExecutionId"], "failedStep": step["name"]}
         return context
 
-    def _end(self, status: str, rest: str) -> None:
+    def _count(self) -> None:
         steps = self._run.steps
-        with self._backend.lock:
-            for step in steps:
-                if step["status"] == "PENDING":
-                    step["status"] = rest
-            count = {name: sum(step["status"] == name for step in steps) for name in ("COMPLETED", "FAILED", "SKIPPED")}
-            self._run.shown.update(
-                status=status,
-                endTime=timestamp(),
-                totalStepsSucceeded=count["COMPLETED"],
-                totalStepsFailed=count["FAILED"],
-                totalStepsSkipped=count["SKIPPED"],
-            )
+        self._run.shown.update(
+            totalStepsSucceeded=sum(step["status"] == "COMPLETED" for step in steps),
+            totalStepsFailed=sum(step["status"] == "FAILED" for step in steps),
+            totalStepsSkipped=sum(step["status"] == "SKIPPED" for step in steps),
+        )
+
+
+def _shown(step: WorkflowStep) -> dict[str, Any]:
+    return present(
+        {
+            "stepExecutionId": f"step-{uuid4()}",
+            "name": step.name,
+            "description": step.description[:_MESSAGE_MAX] or None,
+            "action": step.action,
+            "status": "PENDING",
+            "onFailure": "Continue" if step.goes_on else "Abort",
+            "timeoutSeconds": min(step.timeout, _TIMEOUT_SHOWN_MAX),
+            "attemptNumber": 1,
+            "maxAttempts": 1,
+        }
+    )
+
+
+_TIMEOUT_SHOWN_MAX: Final = 43200
+"""Largest number that the API's model lets GetWorkflowStepExecution show."""

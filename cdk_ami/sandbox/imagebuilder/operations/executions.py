@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cdk_ami.sandbox.imagebuilder.errors import ImageBuilderError
+from cdk_ami.sandbox.imagebuilder.errors import ImageBuilderError, invalid_value
 from cdk_ami.sandbox.imagebuilder.models import Execution, ImageBuilderBackend
 from cdk_ami.sandbox.imagebuilder.operations.common import Operation, paged
 
@@ -35,13 +35,30 @@ def get_workflow_step_execution(backend: ImageBuilderBackend, request: dict[str,
     for run in backend.executions.values():
         for step in run.steps:
             if step["stepExecutionId"] == request["stepExecutionId"]:
-                return {**run.shown, **step, "onFailure": "Abort"}
+                return {**run.shown, **step}
     raise _missing("step execution", request["stepExecutionId"])
 
 
-def list_waiting_workflow_steps(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
-    """List the steps that wait for an answer, of which the managed workflows have none."""
-    return paged(request, "steps", [])
+def list_waiting_workflow_steps(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
+    """List the steps of the account that wait for an answer, oldest first."""
+    return paged(request, "steps", [waiting.shown for waiting in backend.waiting.values()])
+
+
+def send_workflow_step_action(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
+    """Answer a step that waits."""
+    step_id, image = request["stepExecutionId"], request["imageBuildVersionArn"]
+    if not any(step["stepExecutionId"] == step_id for run in backend.executions.values() for step in run.steps):
+        raise _missing("step execution", step_id)
+    waiting = backend.waiting.get(step_id)
+    if waiting is None or waiting.answered.is_set():
+        raise ImageBuilderError(
+            "InvalidRequestException", f"The step execution '{step_id}' does not wait for an action."
+        )
+    if waiting.shown["imageBuildVersionArn"] != image:
+        raise invalid_value("imageBuildVersionArn", f"The step execution '{step_id}' is not of the image '{image}'.")
+    waiting.action, waiting.reason = request["action"], request.get("reason") or ""
+    waiting.answered.set()
+    return {"stepExecutionId": step_id, "imageBuildVersionArn": image}
 
 
 def _execution(backend: ImageBuilderBackend, execution_id: str) -> Execution:
@@ -61,4 +78,5 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "ListWorkflowStepExecutions": list_workflow_step_executions,
     "GetWorkflowStepExecution": get_workflow_step_execution,
     "ListWaitingWorkflowSteps": list_waiting_workflow_steps,
+    "SendWorkflowStepAction": send_workflow_step_action,
 }

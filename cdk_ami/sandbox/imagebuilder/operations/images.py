@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from cdk_ami.sandbox.imagebuilder import arns
+from cdk_ami.sandbox.imagebuilder import managed, managed_workflows
 from cdk_ami.sandbox.imagebuilder.engine import build
-from cdk_ami.sandbox.imagebuilder.engine.plan import ComponentUse, Stages
-from cdk_ami.sandbox.imagebuilder.errors import ImageBuilderError, has_dependents, not_found, not_in_sandbox
+from cdk_ami.sandbox.imagebuilder.engine.plan import ComponentUse, Scan, Stages, WorkflowUse, groups_of
+from cdk_ami.sandbox.imagebuilder.errors import ImageBuilderError, has_dependents, not_found
 from cdk_ami.sandbox.imagebuilder.models import ImageBuilderBackend
 from cdk_ami.sandbox.imagebuilder.operations.common import (
     Operation,
@@ -27,49 +28,83 @@ from cdk_ami.sandbox.imagebuilder.records import Record, present, timestamp
 _FILTERS: Final = {name: member(name) for name in ("name", "osVersion", "platform", "type", "version")}
 
 
-def start_image(
-    backend: ImageBuilderBackend, settings: Mapping[str, Any], *, pipeline: Record | None, tags: dict[str, str]
-) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Who has an image built, beside its configurations.
+
+    Attributes:
+        tags: Tags of the image resource.
+        pipeline: The pipeline, if it is one.
+        scheduled: Whether its schedule has done it.
+        ended: Hears how the build ended.
+    """
+
+    tags: Mapping[str, str] = field(default_factory=dict)
+    pipeline: Record | None = None
+    scheduled: bool = False
+    ended: build.Ended | None = None
+
+
+def start_image(backend: ImageBuilderBackend, settings: Mapping[str, Any], order: Order) -> build.Build:
     """Create an image and start its build; ``settings`` are those of a pipeline or of the request, checked before."""
     recipe = backend.get(settings["imageRecipeArn"])
-    stages = _stages(backend, settings)
-    version_arn = backend.arn("image", recipe.body["name"], recipe.parsed.version)
+    stages = stages_of(backend, settings)
+    distribution = settings.get("distributionConfigurationArn")
+    pipeline = order.pipeline
+    body = {
+        "platform": recipe.body["platform"],
+        "enhancedImageMetadataEnabled": settings.get("enhancedImageMetadataEnabled") is not False,
+        "imageRecipe": recipe.shown(),
+        "sourcePipelineName": pipeline and pipeline.body["name"],
+        "sourcePipelineArn": pipeline and pipeline.arn,
+        "infrastructureConfiguration": backend.get(settings["infrastructureConfigurationArn"]).shown(),
+        "distributionConfiguration": backend.get(distribution).shown() if distribution else None,
+        "imageTestsConfiguration": {
+            "imageTestsEnabled": True,
+            "timeoutMinutes": 720,
+            **(settings.get("imageTestsConfiguration") or {}),
+        },
+        "imageScanningConfiguration": settings.get("imageScanningConfiguration"),
+        "scanState": {"status": "PENDING"} if stages.scan else None,
+        "buildType": "SCHEDULED" if order.scheduled else "USER_INITIATED",
+        "executionRole": settings.get("executionRole"),
+        "workflows": settings.get("workflows"),
+        "loggingConfiguration": settings.get("loggingConfiguration"),
+    }
+    image = new_image(backend, recipe.body["name"], recipe.parsed.version, body, tags=dict(order.tags))
+    if pipeline is not None:
+        pipeline.body.update(dateLastRun=timestamp(), lastRunStatus="PENDING", newestImage=image.arn)
+    return build.start(
+        backend,
+        image,
+        components=_components(backend, recipe),
+        stages=stages,
+        source=recipe.body["parentImage"],
+        ended=order.ended,
+    )
+
+
+def new_image(
+    backend: ImageBuilderBackend, name: str, version: str, body: Mapping[str, Any], *, tags: dict[str, str]
+) -> Record:
+    """Create the resource of an image that is to be built: the next build version."""
+    version_arn = backend.arn("image", name, version)
     backend.numbers[version_arn] += 1
     number = backend.numbers[version_arn]
-    distribution = settings.get("distributionConfigurationArn")
-    body = present(
-        {
-            "type": "AMI",
-            "name": recipe.body["name"],
-            "version": f"{recipe.parsed.version}/{number}",
-            "platform": recipe.body["platform"],
-            "enhancedImageMetadataEnabled": settings.get("enhancedImageMetadataEnabled") is not False,
-            "state": {"status": "PENDING"},
-            "imageRecipe": recipe.shown(),
-            "sourcePipelineName": pipeline and pipeline.body["name"],
-            "sourcePipelineArn": pipeline and pipeline.arn,
-            "infrastructureConfiguration": backend.get(settings["infrastructureConfigurationArn"]).shown(),
-            "distributionConfiguration": backend.get(distribution).shown() if distribution else None,
-            "imageTestsConfiguration": {
-                "imageTestsEnabled": True,
-                "timeoutMinutes": 720,
-                **(settings.get("imageTestsConfiguration") or {}),
-            },
-            "dateCreated": timestamp(),
-            "outputResources": {"amis": []},
-            "buildType": "USER_INITIATED",
-            "imageSource": "CUSTOM",
-            "owner": backend.account_id,
-            "executionRole": settings.get("executionRole"),
-            "workflows": settings.get("workflows"),
-            "loggingConfiguration": settings.get("loggingConfiguration"),
-        }
-    )
-    arn = f"{version_arn}/{number}"
-    image = Record(arn=arn, body=copy.deepcopy(body), tags=tags)
-    backend.own[arn] = image
-    build.start(backend, image, components=_components(backend, recipe), stages=stages)
-    return arn
+    whole = {
+        "type": "AMI",
+        "name": name,
+        "version": f"{version}/{number}",
+        "state": {"status": "PENDING"},
+        "dateCreated": timestamp(),
+        "outputResources": {"amis": []},
+        "imageSource": "CUSTOM",
+        "owner": backend.account_id,
+        **body,
+    }
+    image = Record(arn=f"{version_arn}/{number}", body=copy.deepcopy(present(whole)), tags=tags)
+    backend.own[image.arn] = image
+    return image
 
 
 def _components(backend: ImageBuilderBackend, recipe: Record) -> tuple[ComponentUse, ...]:
@@ -81,18 +116,52 @@ def _components(backend: ImageBuilderBackend, recipe: Record) -> tuple[Component
     )
 
 
-def _stages(backend: ImageBuilderBackend, settings: Mapping[str, Any]) -> Stages:
-    """Return which of the managed workflows run: listed ones take the place of all."""
-    tests = (settings.get("imageTestsConfiguration") or {}).get("imageTestsEnabled") is not False
-    listed = [backend.get(workflow["workflowArn"]).parsed for workflow in settings.get("workflows") or ()]
-    if any(found.account != arns.MANAGED for found in listed):
-        raise not_in_sandbox("A build by workflows of one's own")
+def stages_of(backend: ImageBuilderBackend, settings: Mapping[str, Any]) -> Stages:
+    """Return what an image runs through: the workflows that are listed take the place of all the default ones.
+
+    Without a distribution workflow the image is distributed all the same.
+    https://docs.aws.amazon.com/imagebuilder/latest/userguide/manage-image-workflows.html, read 2026-11-28
+    """
+    listed = [_use(backend, one) for one in settings.get("workflows") or ()]
     if not listed:
-        return Stages(test=tests)
-    kinds = {found.kind for found in listed}
-    if "workflow/build" not in kinds:
-        raise ImageBuilderError("InvalidRequestException", "The workflows do not include a build workflow.")
-    return Stages(test=tests and "workflow/test" in kinds)
+        listed = [_managed(backend, managed_workflows.BUILD), _managed(backend, managed_workflows.TEST)]
+    by_kind = {kind: [use for use in listed if use.kind == kind] for kind in ("BUILD", "TEST", "DISTRIBUTION")}
+    enabled = (settings.get("imageTestsConfiguration") or {}).get("imageTestsEnabled") is not False
+    return Stages(
+        build=next(iter(by_kind["BUILD"]), None),
+        tests=groups_of(by_kind["TEST"]) if enabled else (),
+        distribution=next(iter(by_kind["DISTRIBUTION"]), _managed(backend, managed_workflows.DISTRIBUTION)),
+        scan=_scan(settings.get("imageScanningConfiguration") or {}),
+    )
+
+
+def _use(backend: ImageBuilderBackend, listed: Mapping[str, Any]) -> WorkflowUse:
+    record = backend.get(listed["workflowArn"])
+    assert record.workflow is not None  # noqa: S101 - the ARN was checked to be a workflow's
+    given = {parameter["name"]: parameter["value"] for parameter in listed.get("parameters") or ()}
+    return WorkflowUse(
+        arn=record.arn,
+        kind=record.body["type"],
+        document=record.workflow,
+        parameters=record.workflow.values(given),
+        goes_on=listed.get("onFailure") == "CONTINUE",
+        group=listed.get("parallelGroup") or "",
+    )
+
+
+def _managed(backend: ImageBuilderBackend, kind_and_name: str) -> WorkflowUse:
+    return _use(backend, {"workflowArn": managed.workflow_arn(backend.region_name, kind_and_name)})
+
+
+def _scan(scanning: Mapping[str, Any]) -> Scan | None:
+    if not scanning.get("imageScanningEnabled"):
+        return None
+    condition = scanning.get("scanResultCondition") or {}
+    return Scan(
+        on_demand=scanning.get("imageScanningTypes") == ["ON_DEMAND_AMI_CVE"],
+        highest=condition.get("maximumSeverityLabel") or "",
+        fixable=condition.get("fixAvailable") is not False,
+    )
 
 
 def get_image(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from cdk_ami.sandbox.imagebuilder.operations.common import (
     stop_dry_run,
     with_references,
 )
-from cdk_ami.sandbox.imagebuilder.operations.images import start_image
+from cdk_ami.sandbox.imagebuilder.operations.images import Order, start_image
 from cdk_ami.sandbox.imagebuilder.records import Record, present, timestamp
+from cdk_ami.sandbox.imagebuilder.workflow_documents import given_fault
 
 
 def create_image_pipeline(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
@@ -53,19 +54,24 @@ def check_sources(backend: ImageBuilderBackend, request: Mapping[str, Any]) -> N
         raise not_in_sandbox("containerRecipeArn")
     if not request.get("imageRecipeArn"):
         raise invalid_combination("Specify exactly one of imageRecipeArn and containerRecipeArn.")
-    if (request.get("imageScanningConfiguration") or {}).get("imageScanningEnabled"):
-        raise not_in_sandbox("imageScanningConfiguration.imageScanningEnabled")
+    refuse(validation.scanning_faults(request))
     for name in ("imageRecipeArn", "infrastructureConfigurationArn", "distributionConfigurationArn"):
         if request.get(name) and backend.resolve(request[name]) is None:
             raise invalid_value(name, f"The resource '{request[name]}' does not exist.")
-    for index, workflow in enumerate(request.get("workflows") or ()):
-        if backend.resolve(workflow["workflowArn"]) is None:
-            raise invalid_value(
-                f"workflows[{index}].workflowArn", f"The workflow '{workflow['workflowArn']}' does not exist."
-            )
+    for index, listed in enumerate(request.get("workflows") or ()):
+        _check_workflow(backend, listed, f"workflows[{index}]")
     refuse(validation.execution_faults(request))
     if request.get("executionRole"):
         lookups.check_role(backend, request["executionRole"])
+
+
+def _check_workflow(backend: ImageBuilderBackend, listed: Mapping[str, Any], at: str) -> None:
+    found = backend.resolve(listed["workflowArn"])
+    if found is None or found.workflow is None:
+        raise invalid_value(f"{at}.workflowArn", f"The workflow '{listed['workflowArn']}' does not exist.")
+    given = {parameter["name"]: parameter["value"] for parameter in listed.get("parameters") or ()}
+    if fault := given_fault(found.workflow, given):
+        raise invalid_value(f"{at}.parameters", fault)
 
 
 def _pipeline(backend: ImageBuilderBackend, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,20 +139,24 @@ def list_image_pipeline_images(backend: ImageBuilderBackend, request: dict[str, 
 def start_image_pipeline_execution(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
     """Start a build; a disabled pipeline can be started too."""
     record = backend.get(request["imagePipelineArn"])
-    settings = dict(record.body)
-    group = (settings.pop("loggingConfiguration", None) or {}).get("imageLogGroupName")
-    if group:
-        settings["loggingConfiguration"] = {"logGroupName": group}
+    settings = image_settings(record)
     check_sources(backend, settings)
-    arn = start_image(backend, settings, pipeline=record, tags=dict(request.get("tags") or {}))
-    return {"imageBuildVersionArn": arn}
+    started = start_image(backend, settings, Order(pipeline=record, tags=dict(request.get("tags") or {})))
+    return {"imageBuildVersionArn": started.image_arn}
+
+
+def image_settings(pipeline: Record) -> dict[str, Any]:
+    """Return the settings of a pipeline as those of an image."""
+    settings = dict(pipeline.body)
+    group = (settings.pop("loggingConfiguration", None) or {}).get("imageLogGroupName")
+    return {**settings, "loggingConfiguration": {"logGroupName": group}} if group else settings
 
 
 def create_image(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
     """Start a build without a pipeline."""
     check_sources(backend, request)
-    arn = start_image(backend, request, pipeline=None, tags=dict(request.get("tags") or {}))
-    return with_references({"imageBuildVersionArn": arn}, arn)
+    started = start_image(backend, request, Order(tags=dict(request.get("tags") or {})))
+    return with_references({"imageBuildVersionArn": started.image_arn}, started.image_arn)
 
 
 def delete_image_pipeline(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cdk_ami.sandbox.imagebuilder import documents
+from cdk_ami.sandbox.imagebuilder.documents import DocumentError
 from cdk_ami.sandbox.imagebuilder.errors import invalid_value
 from cdk_ami.sandbox.imagebuilder.models import ImageBuilderBackend
 from cdk_ami.sandbox.imagebuilder.operations.common import (
@@ -22,6 +22,7 @@ from cdk_ami.sandbox.imagebuilder.operations.common import (
 )
 from cdk_ami.sandbox.imagebuilder.operations.components import builds_of, checked_document, next_build
 from cdk_ami.sandbox.imagebuilder.records import Record, present, timestamp
+from cdk_ami.sandbox.imagebuilder.workflow_documents import read_workflow
 
 
 def create_workflow(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
@@ -30,8 +31,8 @@ def create_workflow(backend: ImageBuilderBackend, request: dict[str, Any]) -> di
     name, version, workflow_type = request["name"], request["semanticVersion"], request["type"]
     kind = f"workflow/{workflow_type.lower()}"
     try:
-        document = documents.read_workflow(text, workflow_type=workflow_type)
-    except documents.DocumentError as error:
+        document = read_workflow(text, workflow_type=workflow_type)
+    except DocumentError as error:
         raise invalid_value("data" if "data" in request else "uri", f"{error}.") from error
     build = next_build(list(existing_builds(backend, kind, name, version)), text, "Workflow")
     stop_dry_run(request)
@@ -61,7 +62,7 @@ def create_workflow(backend: ImageBuilderBackend, request: dict[str, Any]) -> di
         }
     )
     arn = backend.arn(kind, name, version, build)
-    backend.own[arn] = Record(arn=arn, body=body, tags=dict(request.get("tags") or {}), document=document)
+    backend.own[arn] = Record(arn=arn, body=body, tags=dict(request.get("tags") or {}), workflow=document)
     return with_references({"workflowBuildVersionArn": arn}, arn)
 
 
