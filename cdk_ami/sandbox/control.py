@@ -2,7 +2,7 @@
 
 ``GET /_sandbox/clock`` tells the time, ``POST /_sandbox/clock`` with ``{"advance": SECONDS}`` or ``{"speed": FACTOR}``
 changes it.  ``/_sandbox/faults`` causes, tells and ends faults, ``/_sandbox/calls`` tells what was asked of
-the services.
+the services, ``/_sandbox/iam`` enforces the policies of roles.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from cdk_ami.sandbox.access import guard
 from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.faults import requests
 
@@ -49,6 +50,7 @@ ROUTES: Final[dict[str, Callable[[str, Answer], Answer]]] = {
     "calls": requests.calls,
     "clock": _clock,
     "faults": requests.faults,
+    "iam": guard.answer,
 }
 """What answers each path behind the prefix, given the method and what was asked."""
 

@@ -9,6 +9,7 @@ from moto.core.base_backend import BackendDict
 from moto.moto_api._internal.models import MotoAPIBackend
 
 from cdk_ami.sandbox import emulator
+from cdk_ami.sandbox.access.guard import ENFORCED
 from cdk_ami.sandbox.activity import ACTIVITY
 from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.door.calls import CALLS
@@ -27,6 +28,7 @@ def install() -> None:
 
     def reset(self: Any) -> None:
         FAULTS.end()  # what they hold goes on, and ends
+        ENFORCED.set(frozenset())
         # Not within the emulator's own reset, which holds a lock that the last calls of an operation need.
         for service in list(BackendDict._instances):  # noqa: SLF001 - moto tells nowhere else what is in use
             for _, _, backend in list(service.iter_backends()):

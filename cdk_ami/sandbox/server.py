@@ -76,7 +76,7 @@ class Sandbox:
         dispatcher = Dispatcher(create_app)
         dispatcher.known = {}
         self._server = make_server(
-            HOST, port, Door(dispatcher, lambda _: None), threaded=True, request_handler=QuietHandler
+            HOST, port, Door(dispatcher), threaded=True, request_handler=QuietHandler
         )
         self.port = int(self._server.server_port)
         self.endpoint = f"http://{HOST}:{self.port}"

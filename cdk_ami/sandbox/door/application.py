@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from cdk_ami.sandbox import answers
+from cdk_ami.sandbox.access import guard
 from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.door import wire
 from cdk_ami.sandbox.door.asked import Asked
@@ -25,7 +26,6 @@ _KEPT: Final = 2_048
 
 Start = Callable[..., Any]
 Application = Callable[[dict[str, Any], Start], Iterable[bytes]]
-Guard = Callable[[Asked], Refusal | None]
 
 
 class DroppedError(ConnectionResetError):
@@ -37,12 +37,10 @@ class Door:
 
     Args:
         application: What answers.
-        guard: Says how a request is refused because its caller may not make it, None when it may.
     """
 
-    def __init__(self, application: Application, guard: Guard) -> None:
+    def __init__(self, application: Application) -> None:
         self._application = application
-        self._guard = guard
 
     def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
         """Answer a request."""
@@ -65,10 +63,11 @@ class Door:
                 return _refuse(asked, refusal, call, start_response)
             lost = lost or armed.fault.lose_answer
             copy = armed if armed.fault.copies else copy
-        if refusal := self._guard(asked):
+        if refusal := guard.refusal(asked):
             return _refuse(asked, refusal, call, start_response)
         with copies.decided(copy):
             answer = self._pass(call, environ, start_response)
+        guard.passed(asked)
         if lost:
             for _ in answer:
                 pass
