@@ -13,6 +13,7 @@ except ModuleNotFoundError:
     sys.exit("cdk-ami: the command needs the extra of its name; run pip install 'cdk-ami[cli]'")
 
 _COMMANDS: Final = {
+    "component": "Check component documents, and run them in a container, a root directory or here.",
     "channels": "Read the channels of a golden image, and seed one that does not exist.",
     "images": "List the AMIs of a golden image, and the instances that run them.",
     "leftovers": "List, and remove, what a golden image leaves behind when its stacks are gone.",
@@ -51,6 +52,7 @@ def main() -> None:
     \b
     Examples:
       cdk-ami sandbox                             a local AWS, to try everything without an account
+      cdk-ami component run web.yaml --in docker:amazonlinux:2023
       cdk-ami images                              what exists, where, and who runs it
       cdk-ami channels seed web stable --ami ami-0123456789abcdef0 --region us-east-1
 
