@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -150,8 +151,7 @@ def run(
         document = _checked(file)
         plan(document, where=file, phases=phases, parameters=given)  # before a place is made for it
         place = _place(where, copy=copy, keep=keep, yes_on_this_host=yes_on_this_host)
-        signal.signal(signal.SIGTERM, _leave)
-        with place:
+        with _put_away_when_terminated(), place:
             outcome = run_document(
                 document,
                 place,
@@ -175,9 +175,18 @@ def run(
         raise click.exceptions.Exit(1)
 
 
-def _leave(number: int, _: FrameType | None) -> None:
-    """End as the signal says, but put away first what was made for the run."""
-    sys.exit(128 + number)
+@contextmanager
+def _put_away_when_terminated() -> Iterator[None]:
+    """Let a termination unwind, so that what was made for the run is removed first."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _checked(file: str) -> Document:

@@ -87,7 +87,10 @@ def _fetch(call: Call, opener: OpenerDirector, source: str, file: IO[bytes]) -> 
             file.truncate()
             _fetch_once(call, opener, source, file)
         except (URLError, OSError) as error:
-            reason = f"status {error.code}" if isinstance(error, HTTPError) else str(getattr(error, "reason", error))
+            reason = str(getattr(error, "reason", error))
+            if isinstance(error, HTTPError):
+                reason = f"status {error.code}"
+                error.close()
             if attempt == TRIES:
                 raise ActionError(f"{source}: {reason}, {TRIES} times") from error
             call.note(f"{source}: {reason}; try {attempt + 1} of {TRIES}")
