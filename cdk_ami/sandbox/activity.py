@@ -78,3 +78,8 @@ class Activity:
 
 ACTIVITY: Final = Activity()
 """The work of this process."""
+
+SETTLE_SECONDS: Final = 5.0
+"""How long the clock, while it is advanced, waits for the work that it set off."""
+
+CLOCK.settle_by(lambda: not ACTIVITY.idle(seconds=SETTLE_SECONDS))

@@ -53,6 +53,17 @@ class Clock:
         self._speed = 1.0
         self._base, self._started = datetime.now(UTC), time.monotonic()
         self._thread: Thread | None = None
+        self._settle: Callable[[], bool] = lambda: True
+
+    def settle_by(self, settle: Callable[[], bool]) -> None:
+        """Call ``settle`` while the clock is advanced, before and after each thing that falls due.
+
+        What a thing sets off in other threads then begins at that thing's time and not at the end of the advance.
+
+        Args:
+            settle: Returns True when nothing that was set off goes on any more, False when it gave up waiting.
+        """
+        self._settle = settle
 
     def now(self) -> datetime:
         """Return the time, in UTC."""
@@ -103,8 +114,10 @@ class Clock:
         Sleepers wake; what they do then goes on in their own threads.
         """
         end = self.now() + timedelta(seconds=seconds)
+        patient = self._settle()
         while (call := self._next_until(end)) is not None:
             self._do(call)
+            patient = patient and self._settle()
         self._move_to(end)
 
     def reset(self) -> None:

@@ -26,6 +26,7 @@ SUPPORTED_MOTO: Final = ((5, 2), (5, 3))
 OWN_SERVICES: Final = {
     "cloudformation": "cdk_ami.sandbox.cloudformation",
     "imagebuilder": "cdk_ami.sandbox.imagebuilder",
+    "stepfunctions": "cdk_ami.sandbox.stepfunctions",
 }
 """Services that are ours altogether, and the package that holds each in moto's own shape."""
 
