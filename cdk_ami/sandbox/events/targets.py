@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from threading import Thread
 from typing import Any, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from cdk_ami.sandbox import clients
-from cdk_ami.sandbox.activity import ACTIVITY
 from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.events.bus import BusAt, publish
 from cdk_ami.sandbox.events.delivery import Delivery, DeliveryError
@@ -21,12 +19,6 @@ from cdk_ami.sandbox.events.permission import allows, trusts
 
 MAX_HOPS: Final = 5
 """How many buses an event passes.  AWS forwards to no third account; a circle of buses would never end here."""
-
-LAMBDA_RETRIES: Final = (60.0, 120.0)
-"""Pauses before Lambda tries an asynchronous invocation again.
-
-https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
-"""
 
 DENIED: Final = "NO_PERMISSIONS"
 """What the dead-letter queue is told when a target may not be used."""
@@ -112,7 +104,7 @@ def _check_policy(delivery: Delivery, policy: str | None, action: str, resource:
 
 def _state_machine(delivery: Delivery, arn: Arn) -> None:
     role = check_role(delivery)
-    with clients.acting_by(role):
+    with clients.acting_by(role, for_service=delivery.service):
         clients.client("stepfunctions", arn.region, arn.account).start_execution(
             stateMachineArn=delivery.target["Arn"], input=delivery.text
         )
@@ -202,29 +194,8 @@ def _function(delivery: Delivery, arn: Arn) -> None:
         policy = None
     bare = ":".join(delivery.target["Arn"].split(":")[:7])
     _check_policy(delivery, policy, "lambda:InvokeFunction", bare)
-    invoke_later(delivery.target["Arn"], delivery.text, region=arn.region, account=arn.account)
-
-
-def invoke_later(function: str, text: str, *, region: str, account: str) -> None:
-    """Invoke a function as Lambda does for a caller that does not wait: again when it fails, twice."""
-    what = f"invocation of {function}"
-
-    def invoke(tries: int, token: object) -> None:
-        try:
-            answer = clients.client("lambda", region, account).invoke(
-                FunctionName=function, InvocationType="RequestResponse", Payload=text.encode()
-            )
-            answer["Payload"].read()
-            if answer.get("FunctionError") and tries < len(LAMBDA_RETRIES):
-                ACTIVITY.soon(LAMBDA_RETRIES[tries], what, lambda: start(tries + 1))
-        finally:
-            ACTIVITY.ended(token)
-
-    def start(tries: int) -> None:
-        token = ACTIVITY.began(what)
-        Thread(target=invoke, args=(tries, token), name=what, daemon=True).start()
-
-    start(0)
+    # Lambda itself tries again what its function fails at.
+    client.invoke(FunctionName=delivery.target["Arn"], InvocationType="Event", Payload=delivery.text.encode())
 
 
 _KINDS: Final[Mapping[str, tuple[str, str]]] = {

@@ -13,6 +13,7 @@ from threading import Event, Thread
 from typing import Any, Final
 
 from cdk_ami.sandbox import clients
+from cdk_ami.sandbox.activity import ACTIVITY
 from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.lambda_.function import Answer, Function
 from cdk_ami.sandbox.lambda_.running import run
@@ -52,10 +53,11 @@ def stop() -> None:
 
 
 def _begin(queued: Queued, attempt: int) -> None:
-    Thread(target=_attempt, args=(queued, attempt), name=f"event {queued.function.name}", daemon=True).start()
+    token = ACTIVITY.began(f"event for {queued.function.name}")
+    Thread(target=_attempt, args=(queued, attempt, token), name=f"event {queued.function.name}", daemon=True).start()
 
 
-def _attempt(queued: Queued, attempt: int) -> None:
+def _attempt(queued: Queued, attempt: int, token: object) -> None:
     try:
         answer = run(queued.function, queued.event, queued.request_id)
         if queued.stopped.is_set():
@@ -74,6 +76,8 @@ def _attempt(queued: Queued, attempt: int) -> None:
     except Exception:  # noqa: BLE001 - nobody else would hear of it
         if not queued.stopped.is_set():
             _LOG.exception("the sandbox failed to deliver an event to %s", queued.function.arn)
+    finally:
+        ACTIVITY.ended(token)
 
 
 def _failed(queued: Queued, answer: Answer, attempt: int, condition: str) -> None:

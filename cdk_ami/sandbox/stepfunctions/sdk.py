@@ -91,7 +91,7 @@ def call(
     request = {} if shape.input_shape is None else to_api(shape.input_shape, parameters, operation)
     client = clients.client(service, region, account)
     try:
-        with clients.acting_by(role):
+        with clients.acting_by(role, for_service="states.amazonaws.com"):
             answer = getattr(client, method)(**request)
         return {} if shape.output_shape is None else dict(from_api(shape.output_shape, answer))
     except ClientError as error:

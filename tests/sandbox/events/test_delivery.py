@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from cdk_ami.sandbox.events.emit import emit
 from cdk_ami.sandbox.server import Sandbox
+from tests.support.functions import Functions
 from tests.support.happenings import ACCOUNT, EVERYBODY, Happenings
 from tests.support.sandbox import reset
 
@@ -278,3 +279,30 @@ def test_a_reset_forgets_events_and_lets_deliveries_go_well_again(it: Happenings
 def test_a_fault_that_is_none_is_refused(it: Happenings, asked: dict[str, Any]) -> None:
     with pytest.raises(OSError, match="400"):
         it.ask("events/delivery", asked)
+
+
+def test_a_function_gets_the_event_once_its_policy_lets_the_rule_in(it: Happenings) -> None:
+    functions = Functions(it.aws("lambda"), it.aws("iam"))
+    code = """
+        import boto3, json
+        def handler(event, context):
+            boto3.client("ssm").put_parameter(Name="told", Value=json.dumps(event["detail"]), Type="String")
+    """
+    function = functions.make(code)
+    rule = it.rule(SOLD, Arn=function)
+    it.put({"n": 1})
+    assert (
+        "does not let events.amazonaws.com do lambda:InvokeFunction"
+        in it.ask("events/delivery")["failed"][0]["message"]
+    )
+    it.aws("lambda").add_permission(
+        FunctionName="fn",
+        StatementId="rule",
+        Action="lambda:InvokeFunction",
+        Principal="events.amazonaws.com",
+        SourceArn=rule,
+    )
+
+    it.put({"n": 2})
+
+    assert it.aws("ssm").get_parameter(Name="told")["Parameter"]["Value"] == '{"n": 2}'

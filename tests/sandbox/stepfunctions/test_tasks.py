@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.sandbox.stepfunctions.conftest import ROLE, trust
+from tests.support.functions import Functions
 from tests.support.happenings import ACCOUNT
 from tests.support.sandbox import wait_until
 
@@ -283,3 +284,24 @@ def test_every_call_of_an_execution_names_its_role(machines: Machines, monkeypat
     wait_until(lambda: ("ec2", ROLE) in roles)
 
     assert ("stepfunctions", None) in roles
+
+
+def test_a_function_answers_a_task_or_fails_it_with_its_own_error(machines: Machines) -> None:
+    code = """
+        def handler(event, context):
+            if event["n"] < 0:
+                raise ValueError("below zero")
+            return {"double": event["n"] * 2}
+    """
+    function = Functions(machines.aws("lambda"), machines.aws("iam")).make(code)
+    payload = {"FunctionName": function, "Payload.$": "$"}
+    invoke = task("lambda:invoke", Parameters=payload, OutputPath="$.Payload")
+    direct = {"Type": "Task", "Resource": function}
+
+    assert machines.output(invoke, direct | {"InputPath": "$", "Parameters": {"n.$": "$.double"}}, value={"n": 2}) == {
+        "double": 8
+    }
+    error, cause = machines.failure(invoke, value={"n": -1})
+
+    assert error == "ValueError"
+    assert json.loads(cause)["errorMessage"] == "below zero"

@@ -20,6 +20,7 @@ from cdk_ami.sandbox.cloudformation.resources import (
     sns,
     sqs,
     ssm,
+    stepfunctions,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "sns",
     "sqs",
     "ssm",
+    "stepfunctions",
 ]
