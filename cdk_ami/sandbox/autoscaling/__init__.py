@@ -1,4 +1,4 @@
-"""Mends of the emulator's Auto Scaling: groups balanced over zones, and instance refreshes that really happen."""
+"""Mends of the emulator's Auto Scaling: groups that act, and instance refreshes that really happen."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, In
 from moto.autoscaling.responses import AutoScalingResponse
 
 from cdk_ami.sandbox import emulator
-from cdk_ami.sandbox.autoscaling import answers, backend, group, launching, refresh_answers
+from cdk_ami.sandbox.autoscaling import (
+    answers,
+    backend,
+    group,
+    hook_answers,
+    member_answers,
+    recipes,
+    refresh_answers,
+    warm_answers,
+)
 
 
 def install() -> None:
@@ -14,6 +23,9 @@ def install() -> None:
     group.ORIGINAL.update(emulator.graft(FakeAutoScalingGroup, group.GroupMethods))
     backend.ORIGINAL.update(emulator.graft(AutoScalingBackend, backend.BackendMethods, new=backend.NEW))
     answers.ORIGINAL.update(emulator.graft(AutoScalingResponse, answers.GroupAnswers, new=answers.NEW))
+    emulator.graft(AutoScalingResponse, member_answers.MemberAnswers)
+    emulator.graft(AutoScalingResponse, hook_answers.HookAnswers, new=hook_answers.NEW)
+    emulator.graft(AutoScalingResponse, warm_answers.WarmAnswers)
     emulator.graft(AutoScalingResponse, refresh_answers.RefreshAnswers, new=refresh_answers.NEW)
     emulator.replace_property(FakeAutoScalingGroup, "suspended_processes", group.suspended)
-    emulator.replace_property(InstanceState, "launch_template", launching.template_of)
+    emulator.replace_property(InstanceState, "launch_template", recipes.template_of)

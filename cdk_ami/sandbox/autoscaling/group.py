@@ -7,8 +7,14 @@ from typing import Any, Final
 
 from moto.autoscaling.models import InstanceState
 
-from cdk_ami.sandbox.autoscaling import launching
+from cdk_ami.sandbox.autoscaling import health, launching
+from cdk_ami.sandbox.autoscaling.activities import at
+from cdk_ami.sandbox.autoscaling.errors import LaunchError
+from cdk_ami.sandbox.autoscaling.members import counted
 from cdk_ami.sandbox.serial import LOCK
+
+MOVED: Final = "the group was moved to other zones or subnets in response to a user request."
+"""Why instances are replaced when a group leaves a subnet."""
 
 ORIGINAL: Final[dict[str, Callable[..., Any]]] = {}
 """The emulator's own methods, by name."""
@@ -32,7 +38,7 @@ class GroupMethods:
     health_check_grace_period: int | None
     health_check_type: str
     new_instances_protected_from_scale_in: bool
-    active_instances: Any
+    sandbox_cause: str
     _set_launch_configuration: Any
 
     def _set_azs_and_vpcs(
@@ -49,20 +55,14 @@ class GroupMethods:
         """Launch or terminate until the group has as many instances as it shall."""
         with LOCK:
             self.desired_capacity = self.min_size if new_capacity is None else new_capacity
-            difference = (self.desired_capacity or 0) - len(self.active_instances())
-            if difference > 0:
-                launching.fill(self, difference)
-            else:
-                launching.shrink(self, -difference)
-        if self.name in self.autoscaling_backend.autoscaling_groups:
-            self.autoscaling_backend.update_attached_elbs(self.name)
-            self.autoscaling_backend.update_attached_target_groups(self.name)
+            cause = self.__dict__.pop("sandbox_cause", "")
+            launching.converge(self, *filter(None, [cause]))
 
     def replace_autoscaling_group_instances(self, count_needed: int, propagated_tags: dict[str, str]) -> None:
         """Launch instances in the place of those that are gone."""
-        del propagated_tags
+        del count_needed, propagated_tags
         with LOCK:
-            launching.fill(self, count_needed)
+            launching.converge(self)
 
     def update(  # noqa: PLR0917 - moto's signature
         self,
@@ -97,10 +97,17 @@ class GroupMethods:
             self.health_check_type = health_check_type or self.health_check_type
             if new_instances_protected_from_scale_in is not None:
                 self.new_instances_protected_from_scale_in = new_instances_protected_from_scale_in
+            before = self.desired_capacity
             if desired_capacity is None:
                 desired_capacity = min(max(self.desired_capacity, self.min_size), self.max_size)
             _leave_old_places(self)
+            self.sandbox_cause = at(
+                f"a user request update of AutoScalingGroup constraints to min: {self.min_size}, max: {self.max_size}, "
+                f"desired: {desired_capacity} changing the desired capacity from {before} to {desired_capacity}."
+            )
             GroupMethods.set_desired_capacity(self, desired_capacity)
+            health.review(self)
+            launching.rebalance(self)
 
 
 def suspended(group: Any) -> list[dict[str, str]]:
@@ -112,15 +119,16 @@ def suspended(group: Any) -> list[dict[str, str]]:
 def _leave_old_places(group: Any) -> None:
     """Replace the instances that stand where the group no longer is: first the new one, then the old one goes."""
     subnets = {subnet.id for subnet in launching.subnets_of(group)}
-    for state in list(group.instance_states):
+    for member in counted(group):
         zones = group.availability_zones
-        stays = state.instance.subnet_id in subnets if subnets else state.availability_zone in zones
+        stays = member.instance.subnet_id in subnets if subnets else member.availability_zone in zones
         if stays:
             continue
-        group.instance_states.remove(state)
+        group.instance_states.remove(member)
         try:
-            launching.launch(group, launching.recipe_of(group))
-        except launching.LaunchError:
-            group.instance_states.append(state)
+            launching.launch(group, launching.current_recipe(group), MOVED)
+        except LaunchError:
+            group.instance_states.append(member)
             return
-        launching.terminate(group, state)
+        group.instance_states.append(member)
+        launching.terminate(group, member, MOVED)

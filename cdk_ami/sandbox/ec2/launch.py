@@ -15,6 +15,7 @@ from moto.ec2.models.instances import MetadataOptions
 from moto.ec2.utils import filter_iam_instance_profiles, parse_user_data
 
 from cdk_ami.sandbox.ec2 import idempotency
+from cdk_ami.sandbox.ec2.capacity import check_capacity
 from cdk_ami.sandbox.ec2.image import Image
 from cdk_ami.sandbox.ec2.naming import tags_by_type
 from cdk_ami.sandbox.ec2.parameters import resolve_image_id
@@ -130,6 +131,7 @@ class _Launch:
     def run(self) -> Any:
         """Launch and return the reservation."""
         request, backend = self.request, self.backend
+        check_capacity(backend.region_name, self.subnet.availability_zone, self.instance_type)
         reservation = backend.run_instances(
             self.image.id,
             self.count,
