@@ -1,45 +1,11 @@
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-AL2023 = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
-
-
-@pytest.fixture
-def make_group(aws: Any) -> Callable[..., str]:
-    """Make a group of a launch template over the Region's default subnets in three zones."""
-
-    def make(name: str = "web", region: str = "us-east-1", *, image: str = AL2023, **request: Any) -> str:
-        ec2 = aws("ec2", region)
-        data = {"ImageId": image, "InstanceType": "t3.micro"}
-        template = ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData=data)["LaunchTemplate"]
-        subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]][:3]
-        settings = {
-            "MinSize": 0,
-            "MaxSize": 9,
-            "DesiredCapacity": 3,
-            "VPCZoneIdentifier": ",".join(subnets),
-            "LaunchTemplate": {"LaunchTemplateId": template["LaunchTemplateId"], "Version": "1"},
-        }
-        aws("autoscaling", region).create_auto_scaling_group(AutoScalingGroupName=name, **{**settings, **request})
-        return name
-
-    return make
-
-
-def group_of(aws: Any, name: str = "web") -> dict[str, Any]:
-    (group,) = aws("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
-    return dict(group)
-
-
-def zones_of(aws: Any, name: str = "web") -> list[int]:
-    counts = Counter(instance["AvailabilityZone"] for instance in group_of(aws, name)["Instances"])
-    return sorted(counts.values())
+from tests.support.groups import AL2023, group_of, zones_of
 
 
 def test_instances_spread_evenly_and_are_real(aws: Any, make_group: Any) -> None:
