@@ -1,12 +1,9 @@
-"""Auto Scaling groups in the local AWS, and what they tell."""
+"""Auto Scaling groups in the local AWS."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import Any
-
-from tests.support.sandbox import wait_until
 
 AL2023 = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 
@@ -37,38 +34,3 @@ def activities_of(aws: Any, name: str = "web") -> list[dict[str, Any]]:
     """Return a group's scaling activities, the newest first."""
     found = aws("autoscaling").describe_scaling_activities(AutoScalingGroupName=name)["Activities"]
     return [dict(activity) for activity in found]
-
-
-class Heard:
-    """Messages that reach a queue, kept in their order."""
-
-    def __init__(self, sqs: Any, queue: str) -> None:
-        self.sqs, self.queue = sqs, queue
-        self.bodies: list[dict[str, Any]] = []
-
-    def _read(self) -> None:
-        for message in self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", []):
-            self.bodies.append(json.loads(message["Body"]))
-
-    def of(self, detail_type: str, count: int = 1) -> list[dict[str, Any]]:
-        """Return the first ``count`` events of a type, when they have come."""
-
-        def found() -> list[dict[str, Any]]:
-            return [body for body in self.bodies if body.get("detail-type") == detail_type]
-
-        def enough() -> bool:
-            self._read()
-            return len(found()) >= count
-
-        wait_until(enough)
-        return found()[:count]
-
-    def messages(self, count: int) -> list[dict[str, Any]]:
-        """Return the first ``count`` messages, when they have come."""
-
-        def enough() -> bool:
-            self._read()
-            return len(self.bodies) >= count
-
-        wait_until(enough)
-        return self.bodies[:count]

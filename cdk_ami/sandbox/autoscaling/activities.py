@@ -122,8 +122,7 @@ def finish(
 
 def tell(group: Any, detail_type: str, detail: dict[str, Any], resources: list[str] | None = None) -> None:
     """Put an event of a group on its account's event bus."""
-    where = (group.region, group.account_id, "aws.autoscaling", detail_type, detail, resources or [group.arn])
-    telling.later(lambda: emit(*where))
+    emit(group.region, group.account_id, "aws.autoscaling", detail_type, detail, resources or [group.arn])
 
 
 def _notify(group: Any, event: str, detail: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from moto.core.exceptions import ServiceException
 
+from cdk_ami.sandbox.activity import ACTIVITY
 from cdk_ami.sandbox.autoscaling import launching, root_volumes, warm
 from cdk_ami.sandbox.autoscaling.activities import now, tell
 from cdk_ami.sandbox.autoscaling.errors import LaunchError
@@ -113,6 +114,7 @@ class Refresh:
     _begun: bool = False
     _steps: Iterator[float] | None = None
     _call: Call | None = None
+    _token: object = None
     _running: bool = False
     _stop: bool = False
     _roll_back: bool = False
@@ -121,7 +123,7 @@ class Refresh:
         """Begin as soon as the request has been answered."""
         self.group.sandbox_wake = self.poke
         self._steps = self._course()
-        self._call = CLOCK.after(0, self._step)
+        self._go_on_in(0)
 
     def poke(self) -> None:
         """Look again at what is waited for."""
@@ -129,7 +131,7 @@ class Refresh:
             return
         if self._call is not None:
             self._call.cancel()
-        self._call = CLOCK.after(0, self._step)
+        self._go_on_in(0)
 
     def cancel(self, *, wait: bool = True) -> None:
         """Stop before the next instance; ``wait`` lets what has begun come to its end first."""
@@ -177,20 +179,32 @@ class Refresh:
             return None
         return {"LivePoolProgress": self._live.describe(), "WarmPoolProgress": self._pool.describe()}
 
+    def _go_on_in(self, seconds: float) -> None:
+        """Take the next step in so many seconds; what waits for no time counts as running."""
+        if seconds <= 0 and self._token is None:
+            self._token = ACTIVITY.began(f"instance refresh of {self.group.name}")
+        self._call = CLOCK.after(seconds, self._step)
+
     def _step(self) -> None:
         with LOCK:
-            if self._steps is None:
-                return
-            if not launching.exists(self.group):
+            pause = self._next_pause()
+            if pause is None:
                 self._steps = None
-                return
-            self._running = True
-            try:
-                self._call = CLOCK.after(next(self._steps), self._step)
-            except StopIteration:
-                self._steps = None
-            finally:
-                self._running = False
+            else:
+                self._go_on_in(pause)
+            if pause is None or pause > 0:
+                ACTIVITY.ended(self._token)
+                self._token = None
+
+    def _next_pause(self) -> float | None:
+        """Do what comes next and return the seconds until something comes again, None when nothing does."""
+        if self._steps is None or not launching.exists(self.group):
+            return None
+        self._running = True
+        try:
+            return next(self._steps, None)
+        finally:
+            self._running = False
 
     def _course(self) -> Iterator[float]:
         """Walk through the refresh; whatever goes wrong becomes a state, since nobody reads a clock's errors."""

@@ -1,6 +1,6 @@
-"""Tells others what happened, in the order it happened, from a thread of its own.
+"""Sends messages to topics and queues, in the order in which they were given, from a thread of its own.
 
-Whoever hears of it may call the sandbox at once, so that nothing is told while its lock is held.
+Whoever gets one may call the sandbox at once, so that nothing is sent while its lock is held.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Final
 
+from cdk_ami.sandbox.activity import ACTIVITY
+
 _LOG: Final = logging.getLogger("cdk_ami.sandbox")
-_WAITING: Final[SimpleQueue[Callable[[], object]]] = SimpleQueue()
+_WAITING: Final[SimpleQueue[tuple[Callable[[], object], object]]] = SimpleQueue()
 _STARTING: Final = Lock()
 _THREADS: Final[list[Thread]] = []
 
@@ -23,19 +25,21 @@ def later(tell: Callable[[], object]) -> None:
         if not _THREADS:
             _THREADS.append(Thread(target=_run, name="sandbox auto scaling", daemon=True))
             _THREADS[0].start()
-    _WAITING.put(tell)
+    _WAITING.put((tell, ACTIVITY.began("messages of Auto Scaling")))
 
 
 def forget() -> None:
     """Tell nothing of what has not been told yet."""
     while not _WAITING.empty():
-        _WAITING.get()
+        ACTIVITY.ended(_WAITING.get()[1])
 
 
 def _run() -> None:
     while True:
-        tell = _WAITING.get()
+        tell, token = _WAITING.get()
         try:
             tell()
         except Exception as error:  # noqa: BLE001 - such as a topic that is gone: AWS drops the message as well
-            _LOG.warning("Auto Scaling could not tell what happened: %s", error)
+            _LOG.warning("Auto Scaling could not send a message: %s", error)
+        finally:
+            ACTIVITY.ended(token)

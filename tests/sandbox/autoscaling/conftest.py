@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.support.groups import AL2023, Heard
+from tests.support.groups import AL2023
 
 
 @pytest.fixture
@@ -33,14 +32,3 @@ def make_group(aws: Any) -> Callable[..., str]:
         return name
 
     return make
-
-
-@pytest.fixture
-def heard(aws: Any) -> Heard:
-    """What Auto Scaling tells from now on: a queue behind a rule for all its events."""
-    sqs, events = aws("sqs"), aws("events")
-    queue = sqs.create_queue(QueueName="heard")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    events.put_rule(Name="groups", EventPattern=json.dumps({"source": ["aws.autoscaling"]}))
-    events.put_targets(Rule="groups", Targets=[{"Id": "queue", "Arn": arn}])
-    return Heard(sqs, queue)

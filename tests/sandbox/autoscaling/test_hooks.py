@@ -6,7 +6,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cdk_ami.sandbox.clock import CLOCK
-from tests.support.groups import Heard, activities_of, group_of, ids_of, states_of
+from tests.support.groups import activities_of, group_of, ids_of, states_of
+from tests.support.happenings import Happenings
 from tests.support.sandbox import wait_until
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
@@ -30,13 +31,13 @@ def resize(aws: Any, size: int) -> None:
     aws("autoscaling").set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=size)
 
 
-def test_a_new_instance_waits_until_its_hook_is_answered(aws: Any, make_group: Any, heard: Heard) -> None:
+def test_a_new_instance_waits_until_its_hook_is_answered(aws: Any, make_group: Any, it: Happenings) -> None:
     make_group(DesiredCapacity=1)
     put_hook(aws, LAUNCHING, NotificationMetadata="more")
 
     resize(aws, 2)
     waiting = next(one for one in group_of(aws)["Instances"] if one["LifecycleState"] == "Pending:Wait")
-    (event,) = heard.of("EC2 Instance-launch Lifecycle Action")
+    (event,) = it.log("EC2 Instance-launch Lifecycle Action")
     complete(aws, "CONTINUE", LifecycleActionToken=event["detail"]["LifecycleActionToken"])
 
     assert event["detail"] == {
@@ -121,7 +122,7 @@ def test_an_instance_waits_for_all_hooks_and_one_no_is_enough(aws: Any, make_gro
 
 @pytest.mark.parametrize("result", ["CONTINUE", "ABANDON"])
 def test_an_instance_that_leaves_waits_and_goes_in_the_end_either_way(
-    aws: Any, make_group: Any, heard: Heard, result: str
+    aws: Any, make_group: Any, it: Happenings, result: str
 ) -> None:
     make_group(DesiredCapacity=1)
     put_hook(aws, TERMINATING)
@@ -129,7 +130,7 @@ def test_an_instance_that_leaves_waits_and_goes_in_the_end_either_way(
 
     resize(aws, 0)
     waits = states_of(aws)
-    (event,) = heard.of("EC2 Instance-terminate Lifecycle Action")
+    (event,) = it.log("EC2 Instance-terminate Lifecycle Action")
     complete(aws, result, InstanceId=leaving)
 
     assert (waits, ids_of(aws)) == ({"Terminating:Wait": 1}, [])
@@ -149,16 +150,13 @@ def test_an_abandoned_end_keeps_the_instance_where_the_group_says_so(aws: Any, m
     assert kept["State"]["Name"] == "running"
 
 
-def test_a_target_hears_of_a_test_and_of_every_action(aws: Any, make_group: Any) -> None:
-    sqs = aws("sqs")
-    queue = sqs.create_queue(QueueName="hooks")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+def test_a_target_hears_of_a_test_and_of_every_action(aws: Any, make_group: Any, it: Happenings) -> None:
     make_group(DesiredCapacity=0)
 
-    put_hook(aws, LAUNCHING, NotificationTargetARN=arn, RoleARN=ROLE)
+    put_hook(aws, LAUNCHING, NotificationTargetARN=it.queue(), RoleARN=ROLE)
     resize(aws, 1)
 
-    test, action = Heard(sqs, queue).messages(2)
+    test, action = it.heard()
     assert (test["Event"], test["AutoScalingGroupName"]) == ("autoscaling:TEST_NOTIFICATION", "web")
     assert action["Service"] == "AWS Auto Scaling"
     assert action["EC2InstanceId"] == ids_of(aws)[0]
@@ -166,17 +164,15 @@ def test_a_target_hears_of_a_test_and_of_every_action(aws: Any, make_group: Any)
     assert states_of(aws) == {"InService": 1}
 
 
-def test_a_topic_is_a_target_as_well(aws: Any, make_group: Any) -> None:
-    sqs, sns = aws("sqs"), aws("sns")
-    queue = sqs.create_queue(QueueName="hooks")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    topic = sns.create_topic(Name="hooks")["TopicArn"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+def test_a_topic_is_a_target_as_well(aws: Any, make_group: Any, it: Happenings) -> None:
+    topic = aws("sns").create_topic(Name="hooks")["TopicArn"]
+    raw = {"RawMessageDelivery": "true"}
+    aws("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=it.queue(), Attributes=raw)
     make_group(DesiredCapacity=0)
 
     put_hook(aws, LAUNCHING, NotificationTargetARN=topic, RoleARN=ROLE)
 
-    (test,) = Heard(sqs, queue).messages(1)
+    (test,) = it.heard()
     assert test["Event"] == "autoscaling:TEST_NOTIFICATION"
 
 
