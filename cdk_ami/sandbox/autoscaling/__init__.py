@@ -5,7 +5,7 @@ from __future__ import annotations
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, InstanceState
 from moto.autoscaling.responses import AutoScalingResponse
 
-from cdk_ami.sandbox import emulator
+from cdk_ami.sandbox import emulator, reset
 from cdk_ami.sandbox.autoscaling import (
     answers,
     backend,
@@ -14,8 +14,12 @@ from cdk_ami.sandbox.autoscaling import (
     member_answers,
     recipes,
     refresh_answers,
+    requests,
+    telling,
     warm_answers,
 )
+from cdk_ami.sandbox.control import ROUTES
+from cdk_ami.sandbox.ec2 import capacity
 
 
 def install() -> None:
@@ -28,4 +32,7 @@ def install() -> None:
     emulator.graft(AutoScalingResponse, warm_answers.WarmAnswers)
     emulator.graft(AutoScalingResponse, refresh_answers.RefreshAnswers, new=refresh_answers.NEW)
     emulator.replace_property(FakeAutoScalingGroup, "suspended_processes", group.suspended)
+    ROUTES.update(requests.ROUTES)
+    reset.also(telling.forget)
+    reset.also(capacity.forget)
     emulator.replace_property(InstanceState, "launch_template", recipes.template_of)

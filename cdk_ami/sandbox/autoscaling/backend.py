@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from cdk_ami.sandbox.autoscaling import health, launching, telling
+from cdk_ami.sandbox.autoscaling import health, launching
 from cdk_ami.sandbox.autoscaling.activities import at
 from cdk_ami.sandbox.autoscaling.errors import refuse
 from cdk_ami.sandbox.autoscaling.members import Member, find_member, warm_pool
-from cdk_ami.sandbox.ec2 import capacity as offered
 from cdk_ami.sandbox.serial import LOCK
 
-NEW: Final = frozenset({"sandbox_notify_stopped", "sandbox_stop"})
+NEW: Final = frozenset({"sandbox_notify_stopped"})
 """Methods that the emulator's class must not have yet."""
 
 ORIGINAL: Final[dict[str, Callable[..., Any]]] = {}
@@ -39,11 +38,6 @@ class BackendMethods:
     """Methods for the emulator's ``AutoScalingBackend``."""
 
     autoscaling_groups: dict[str, Any]
-
-    def sandbox_stop(self) -> None:
-        """Come to rest: nothing is told any more, and capacity is everywhere again."""
-        telling.forget()
-        offered.forget()
 
     def set_desired_capacity(self, group_name: str, desired_capacity: int | None) -> None:
         """Set the size of a group, within its bounds."""
