@@ -30,7 +30,18 @@ OWN_SERVICES: Final = {
 }
 """Services that are ours altogether, and the package that holds each in moto's own shape."""
 
-MENDED_SERVICES: Final = ("cloudtrail", "iam", "s3", "ssm", "ec2", "autoscaling", "events", "lambda_", "logs")
+MENDED_SERVICES: Final = (
+    "cloudtrail",
+    "iam",
+    "s3",
+    "ssm",
+    "ec2",
+    "autoscaling",
+    "events",
+    "lambda_",
+    "logs",
+    "cloudwatch",
+)
 """Services of moto's that we mend; each has a package here with a function ``install``."""
 
 

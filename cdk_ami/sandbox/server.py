@@ -75,9 +75,7 @@ class Sandbox:
         emulator.install()
         dispatcher = Dispatcher(create_app)
         dispatcher.known = {}
-        self._server = make_server(
-            HOST, port, Door(dispatcher), threaded=True, request_handler=QuietHandler
-        )
+        self._server = make_server(HOST, port, Door(dispatcher), threaded=True, request_handler=QuietHandler)
         self.port = int(self._server.server_port)
         self.endpoint = f"http://{HOST}:{self.port}"
         os.environ["MOTO_PORT"] = str(self.port)
