@@ -19,7 +19,7 @@ from cdk_ami.sandbox.cloudformation import plan
 from cdk_ami.sandbox.cloudformation.errors import CloudFormationError, ResourceError
 from cdk_ami.sandbox.cloudformation.graph import dependencies, topological
 from cdk_ami.sandbox.cloudformation.journal import Journal
-from cdk_ami.sandbox.cloudformation.resources.base import ABSENT, HANDLERS, Context, Made
+from cdk_ami.sandbox.cloudformation.resources.base import ABSENT, Context, Handler, Made, handler_of, is_custom
 from cdk_ami.sandbox.cloudformation.scope import StackScope
 from cdk_ami.sandbox.cloudformation.state import Definition, Record, Stack
 from cdk_ami.sandbox.cloudformation.template import Resource
@@ -182,7 +182,7 @@ class Engine:
             stack.records[resource.logical_id] = failed
             self._journal.resource(stack, failed, f"{status}_FAILED", _reason(error))
             raise
-        context = self._context(stack, resource.logical_id, policy)
+        context = self._context(stack, resource, policy)
         if record is None:
             record = stack.records[resource.logical_id] = self._new_record(resource, waits_for)
             self._journal.resource(stack, record, "CREATE_IN_PROGRESS")
@@ -226,22 +226,24 @@ class Engine:
             self._journal.resource(stack, record, "CREATE_IN_PROGRESS", "Resource creation Initiated")
 
         def act(final: dict[str, Any]) -> Made:
-            handler = HANDLERS[record.type]
-            return handler.create(_began(context, began), final)
+            return _handler(record.type).create(_began(context, began), final)
 
         self._attempt(scope, record, properties, act, "CREATE")
 
     def _change(self, scope: StackScope, record: Record, context: Context, properties: dict[str, Any]) -> None:
         self._journal.resource(scope.stack, record, "UPDATE_IN_PROGRESS")
         candidates = [record.properties, *record.attempted]
-        physical_id = record.physical_id
+        physical_id, before = record.physical_id, replace(record)
         self._attempt(
             scope,
             record,
             properties,
-            lambda final: HANDLERS[record.type].update(context, physical_id, _unlike(candidates, final), final),
+            lambda final: _handler(record.type).update(context, physical_id, _unlike(candidates, final), final),
             "UPDATE",
         )
+        if is_custom(record.type) and record.physical_id != physical_id:
+            # Its provider has made another one; the one before goes when the update is done.
+            scope.stack.displaced.append(before)
 
     def _replace(
         self,
@@ -259,7 +261,7 @@ class Engine:
                 scope,
                 new,
                 properties,
-                lambda final: HANDLERS[new.type].create(_began(context, lambda one: _set_id(new, one)), final),
+                lambda final: _handler(new.type).create(_began(context, lambda one: _set_id(new, one)), final),
                 "UPDATE",
             )
         except ResourceError:
@@ -350,25 +352,36 @@ class Engine:
             self._journal.resource(stack, record, "DELETE_COMPLETE")
             return
         self._journal.resource(stack, record, "DELETE_IN_PROGRESS")
-        context = self._context(stack, record.logical_id, {})
+        context = self._context(stack, record, {})
         try:
-            HANDLERS[record.type].delete(context, record.physical_id, record.properties)
+            # What has failed to be made has the properties that it was to have.
+            properties = record.properties or (record.attempted[-1] if record.attempted else {})
+            _handler(record.type).delete(context, record.physical_id, properties)
         except Exception as error:
             if not (isinstance(error, ClientError) and ABSENT.search(str(error.response["Error"]["Code"]))):
                 self._journal.resource(stack, record, "DELETE_FAILED", _reason(error))
                 raise ResourceError(_reason(error)) from error
         self._journal.resource(stack, record, "DELETE_COMPLETE")
 
-    def _context(self, stack: Stack, logical_id: str, policy: Mapping[str, Any]) -> Context:
+    def _context(self, stack: Stack, one: Resource | Record, policy: Mapping[str, Any]) -> Context:
         return Context(
             account=stack.account,
             region=stack.region,
             stack_name=stack.name,
-            logical_id=logical_id,
+            logical_id=one.logical_id,
+            stack_id=stack.arn,
+            type=one.type,
             stack_tags=stack.definition.tags if stack.definition else {},
             previous_stack_tags=stack.previous_tags,
             update_policy=policy,
         )
+
+
+def _handler(type_name: str) -> Handler:
+    found = handler_of(type_name)
+    if found is None:
+        raise ResourceError(f"the sandbox does not support {type_name}")  # the plan has refused it already
+    return found
 
 
 _KEPT: Final = ("Retain", "RetainExceptOnCreate")
@@ -391,7 +404,7 @@ def _refuse(*faults: Sequence[str]) -> None:
 
 def _retagged(context: Context, resource: Resource) -> bool:
     differ = dict(context.stack_tags) != dict(context.previous_stack_tags)
-    return differ and "Tags" in HANDLERS[resource.type].handles
+    return differ and "Tags" in _handler(resource.type).handles
 
 
 def _unlike(candidates: Sequence[Mapping[str, Any]], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -55,6 +55,9 @@ class Scope(Protocol):
     def import_value(self, name: str) -> Any:
         """Return an export of another stack."""
 
+    def stack_output(self, stack: str, output: str, *, region: str | None, role: str | None) -> Any:
+        """Return an output of another stack."""
+
     def zones(self, region: str) -> list[str]:
         """Return the names of a Region's zones."""
 
@@ -234,6 +237,17 @@ def _import(argument: Any, scope: Scope) -> Any:
     return UNKNOWN if name is UNKNOWN else scope.import_value(name)
 
 
+def _stack_output(argument: Any, scope: Scope) -> Any:
+    given = resolve(argument, scope)
+    if not is_known(given):
+        return UNKNOWN
+    if not isinstance(given, dict) or not {"StackName", "OutputName"} <= set(given):
+        raise CloudFormationError("Template error: every Fn::GetStackOutput object requires StackName and OutputName")
+    return scope.stack_output(
+        given["StackName"], given["OutputName"], region=given.get("Region"), role=given.get("RoleArn")
+    )
+
+
 def _to_json(argument: Any, scope: Scope) -> Any:
     value = resolve(argument, scope)
     return json.dumps(value, separators=(",", ":")) if is_known(value) else UNKNOWN
@@ -270,6 +284,7 @@ _FUNCTIONS: Final[dict[str, Callable[[Any, Scope], Any]]] = {
     "Fn::FindInMap": _find_in_map,
     "Fn::GetAZs": _zones,
     "Fn::GetAtt": _get_att,
+    "Fn::GetStackOutput": _stack_output,
     "Fn::If": _if,
     "Fn::ImportValue": _import,
     "Fn::Join": _join,

@@ -23,6 +23,7 @@ from cdk_ami.sandbox.cloudformation.errors import (
     InvalidChangeSetStatusError,
 )
 from cdk_ami.sandbox.cloudformation.journal import Journal
+from cdk_ami.sandbox.cloudformation.resources import custom
 from cdk_ami.sandbox.cloudformation.scope import read_parameters
 from cdk_ami.sandbox.cloudformation.state import ChangeSet, Clock, Definition, Stack
 from cdk_ami.sandbox.cloudformation.template import MAX_BODY_BYTES, Template, parse
@@ -81,6 +82,7 @@ class CloudFormationBackend(BaseBackend):  # type: ignore[misc]  # the emulator 
     def sandbox_stop(self) -> None:
         """Stop operations before their next resource, for everything is about to be forgotten."""
         self.engine.abandon()
+        custom.abandon()
         for stack in list(self._stacks.values()):
             stack.idle.wait(RESET_WITHIN_SECONDS)
 

@@ -11,19 +11,23 @@ from cdk_ami.sandbox.cloudformation import resources as _resources  # noqa: F401
 from cdk_ami.sandbox.cloudformation.errors import CloudFormationError
 from cdk_ami.sandbox.cloudformation.graph import dependencies, topological
 from cdk_ami.sandbox.cloudformation.intrinsics import UNKNOWN, as_text, is_known, references, resolve
-from cdk_ami.sandbox.cloudformation.resources.base import HANDLERS
+from cdk_ami.sandbox.cloudformation.resources.base import HANDLERS, handler_of, is_custom
 from cdk_ami.sandbox.cloudformation.schemas import Schema, schema, update_policy_findings
 from cdk_ami.sandbox.cloudformation.scope import StackScope
 from cdk_ami.sandbox.cloudformation.state import Record
 from cdk_ami.sandbox.cloudformation.template import Resource
 
 REFUSED_TYPES: Final = {
-    "AWS::CloudFormation::CustomResource": "custom resources",
     "AWS::CloudFormation::Macro": "macros",
     "AWS::CloudFormation::Stack": "nested stacks",
     "AWS::CloudFormation::StackSet": "stack sets",
 }
 """Types that are no resources of a service, in plain words."""
+
+
+MAX_SERVICE_TIMEOUT: Final = 3600
+"""Most seconds that a custom resource may take.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +84,11 @@ def make(scope: StackScope) -> Plan:
 
 def checked(scope: StackScope, resource: Resource) -> tuple[dict[str, Any], list[str]]:
     """Return a resource's properties, resolved and typed, and their faults in words."""
+    properties = resolve(dict(resource.properties), scope)
+    if is_custom(resource.type):
+        return properties, _custom_faults(resource, properties)
     found = schema(resource.type, scope.stack.region)
     handler = HANDLERS[resource.type]
-    properties = resolve(dict(resource.properties), scope)
     if found is not None:
         properties, findings = found.check(properties)
     else:
@@ -95,6 +101,17 @@ def checked(scope: StackScope, resource: Resource) -> tuple[dict[str, Any], list
     if is_known(properties) and not faults:
         faults += [f"{where}: #/{problem}" for problem in handler.problems(properties)]
     return properties, faults
+
+
+def _custom_faults(resource: Resource, properties: Mapping[str, Any]) -> list[str]:
+    where = f"{resource.logical_id} ({resource.type})"
+    timeout = properties.get("ServiceTimeout", 1)
+    faults = [] if "ServiceToken" in properties else [f"{where}: #: required key [ServiceToken] not found"]
+    if timeout is not UNKNOWN and not (as_text(timeout).isdigit() and 1 <= int(timeout) <= MAX_SERVICE_TIMEOUT):
+        faults.append(
+            f"{where}: #/ServiceTimeout: {timeout!r} is not a number of seconds from 1 to {MAX_SERVICE_TIMEOUT}"
+        )
+    return faults
 
 
 def update_policy(scope: StackScope, resource: Resource) -> tuple[dict[str, Any], list[str]]:
@@ -119,7 +136,7 @@ def difference(record: Record, resource: Resource, new: Mapping[str, Any], regio
     names = frozenset(name for name in {*record.compared, *new} if record.compared.get(name) != new.get(name))
     if not names:
         return None
-    found = schema(resource.type, region)
+    found = None if is_custom(resource.type) else schema(resource.type, region)
     if found is None:
         return Difference(names=names, replacement="False")
     return Difference(names=names, replacement=_replacement(found, names, record, new))
@@ -157,17 +174,16 @@ def _active_resources(scope: StackScope) -> dict[str, Resource]:
 
 def _refuse_unknown_types(resources: Mapping[str, Resource], region: str) -> None:
     for resource in resources.values():
-        kind = "custom resources" if resource.type.startswith("Custom::") else REFUSED_TYPES.get(resource.type)
-        if kind:
+        if kind := REFUSED_TYPES.get(resource.type):
             raise CloudFormationError(
                 f"Template format error: the sandbox does not support {kind}: {resource.logical_id} ({resource.type})"
             )
     unknown = sorted(
-        {one.type for one in resources.values() if one.type not in HANDLERS and schema(one.type, region) is None}
+        {one.type for one in resources.values() if handler_of(one.type) is None and schema(one.type, region) is None}
     )
     if unknown:
         raise CloudFormationError(f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]")
-    beyond = [f"{one.logical_id} ({one.type})" for one in resources.values() if one.type not in HANDLERS]
+    beyond = [f"{one.logical_id} ({one.type})" for one in resources.values() if handler_of(one.type) is None]
     if beyond:
         raise CloudFormationError(
             f"Template format error: the sandbox does not support these resource types: {', '.join(beyond)}"
@@ -242,7 +258,8 @@ def _plan_one(scope: StackScope, resource: Resource, plan: Plan, faults: list[st
 
 def not_in_place(resource: Resource, differs: Difference) -> list[str]:
     """Return, in words, the changed properties that the sandbox cannot change in place."""
-    updates = HANDLERS[resource.type].updates
+    handler = handler_of(resource.type)
+    updates = handler.updates if handler else None
     where = f"{resource.logical_id} ({resource.type})"
     return [
         f"{where}: #/{name}: the sandbox does not support changing this property in place"
@@ -270,7 +287,7 @@ def _replacement(found: Schema, names: frozenset[str], record: Record, new: Mapp
 
 
 def _detail(name: str, record: Record, new: Mapping[str, Any], resource: Resource, region: str) -> dict[str, Any]:
-    found = schema(resource.type, region)
+    found = None if is_custom(resource.type) else schema(resource.type, region)
     recreation = "Never"
     if found and name in found.create_only:
         recreation = "Always"

@@ -9,6 +9,7 @@ from typing import Any, Final
 from cdk_ami.sandbox import clients
 from cdk_ami.sandbox.cloudformation.errors import CloudFormationError
 from cdk_ami.sandbox.cloudformation.intrinsics import NO_VALUE, UNKNOWN, resolve
+from cdk_ami.sandbox.cloudformation.resources.base import is_custom
 from cdk_ami.sandbox.cloudformation.schemas import schema
 from cdk_ami.sandbox.cloudformation.state import Definition, Record, Stack
 
@@ -57,12 +58,19 @@ class StackScope:
             raise CloudFormationError(
                 "Template error: instance of Fn::GetAtt references undefined resource " + logical_id
             )
-        self._check_attribute(resource.type, attribute, logical_id)
+        custom = is_custom(resource.type)
+        if not custom:
+            self._check_attribute(resource.type, attribute, logical_id)
         if logical_id in self.unknown_refs or logical_id in self.unknown_attributes:
             return UNKNOWN
         record = self._record(logical_id)
         if attribute in record.attributes:
             return record.attributes[attribute]
+        if custom:
+            raise CloudFormationError(
+                f"CustomResource attribute error: Vendor response doesn't contain {attribute} attribute "
+                f"in object {logical_id}"
+            )
         found: Any = record.properties
         for part in attribute.split("."):
             if not isinstance(found, Mapping) or part not in found:
@@ -88,6 +96,19 @@ class StackScope:
             raise CloudFormationError(f"No export named {name} found.")
         self.imported[name] = None
         return exports[name]
+
+    def stack_output(self, stack: str, output: str, *, region: str | None, role: str | None) -> Any:
+        """Return an output of another stack, of the role's account when there is a role."""
+        account = role.split(":")[4] if role else self.stack.account
+        client = clients.client("cloudformation", region or self.stack.region, account)
+        try:
+            found = client.describe_stacks(StackName=stack)["Stacks"][0]
+        except client.exceptions.ClientError as error:
+            raise CloudFormationError(f"Fn::GetStackOutput: {error.response['Error']['Message']}") from error
+        for one in found.get("Outputs", []):
+            if one["OutputKey"] == output:
+                return one["OutputValue"]
+        raise CloudFormationError(f"Fn::GetStackOutput: stack {stack} has no output {output}")
 
     def zones(self, region: str) -> list[str]:
         """Return the names of the zones of ``region``."""

@@ -216,7 +216,7 @@ def _invoke(self: Any) -> tuple[int, dict[str, str], str | bytes]:
     request_id = str(uuid4())
     headers = {"x-amz-executed-version": function.version, "x-amzn-requestid": request_id}
     try:
-        check(function)
+        check(function, event)
         if kind == "DryRun":
             return HTTPStatus.NO_CONTENT.value, {**headers, "status": "204"}, ""
         if kind == "Event":

@@ -1,4 +1,4 @@
-"""Runs one invocation in a child process."""
+"""Runs one invocation: in a child process, or by the Python stand-in of one of the CDK's own providers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from cdk_ami.sandbox import clients
 from cdk_ami.sandbox.clock import CLOCK
+from cdk_ami.sandbox.lambda_ import providers
 from cdk_ami.sandbox.lambda_.function import Answer, Function
 from cdk_ami.sandbox.lambda_.processes import POOL, Code, Environment, Outcome
 
@@ -22,15 +23,18 @@ class NotRunError(Exception):
     """The sandbox cannot run this function at all."""
 
 
-def check(function: Function) -> None:
-    """Return when the sandbox can run ``function``.
+def check(function: Function, event: Any) -> None:
+    """Return when the sandbox can run ``function`` for ``event``.
 
     Raises:
-        NotRunError: When it is not Python.
+        NotRunError: When it is neither Python nor one of the CDK's own providers.
     """
-    if not function.runs_here:
+    if not function.runs_here and providers.find(function, event) is None:
         runtime = function.runtime or "a container image"
-        raise NotRunError(f"the sandbox runs Python handlers only, and {function.name} is {runtime}")
+        raise NotRunError(
+            f"the sandbox runs Python handlers only, and {function.name} is {runtime}; of other functions it answers "
+            f"those of the CDK itself: {', '.join(providers.ANSWERED)}"
+        )
 
 
 def run(function: Function, event: Any, request_id: str, client_context: Any = None) -> Answer:
@@ -39,9 +43,13 @@ def run(function: Function, event: Any, request_id: str, client_context: Any = N
     Raises:
         NotRunError: When the sandbox cannot run it.
     """
-    check(function)
+    check(function, event)
     began = time.monotonic()
-    answer, stream = _in_process(function, event, request_id, client_context)
+    provider = providers.find(function, event)
+    if provider is not None:
+        answer, stream = providers.run(provider, function, event), _stream(function)
+    else:
+        answer, stream = _in_process(function, event, request_id, client_context)
     taken = (time.monotonic() - began) * 1000
     _write_log(function, stream, request_id, answer, taken)
     return answer

@@ -171,10 +171,10 @@ def test_iam_resources_ask_for_their_capability(stacks: Stacks) -> None:
     [
         ({"A": {"Type": "AWS::Nothing::Here"}}, "Unrecognized resource types: [AWS::Nothing::Here]"),
         (
-            {"A": resource("Lambda::Function", {"Code": {}, "Role": "r"})},
-            "support these resource types: A (AWS::Lambda",
+            {"A": resource("Athena::WorkGroup", {"Name": "w"})},
+            "support these resource types: A (AWS::Athena",
         ),
-        ({"A": {"Type": "Custom::Thing"}}, "does not support custom resources: A (Custom::Thing)"),
+        ({"A": {"Type": "Custom::Thing"}}, "A (Custom::Thing): #: required key [ServiceToken] not found"),
         ({"A": resource("CloudFormation::Stack")}, "does not support nested stacks: A"),
         ({"A": parameter("/a", Extra=1)}, "[/Resources/A] Encountered unsupported property Extra"),
         ({"A": resource("SSM::Parameter", {"Type": "String"})}, "A (AWS::SSM::Parameter): #/: required key [Value]"),

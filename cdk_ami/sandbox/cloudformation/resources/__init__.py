@@ -3,6 +3,7 @@
 from cdk_ami.sandbox.cloudformation.resources import (
     autoscaling,
     cloudwatch,
+    custom,
     ecr,
     events,
     functions,
@@ -26,6 +27,7 @@ from cdk_ami.sandbox.cloudformation.resources import (
 __all__ = [
     "autoscaling",
     "cloudwatch",
+    "custom",
     "ecr",
     "events",
     "functions",

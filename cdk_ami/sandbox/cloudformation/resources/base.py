@@ -36,6 +36,8 @@ class Context:
     """Where and for whom a handler acts.
 
     Attributes:
+        stack_id: ARN of the stack.
+        type: Type of the resource.
         stack_tags: Tags of the stack, which resources inherit.
         previous_stack_tags: The same before this operation.
         update_policy: The resource's ``UpdatePolicy``, scalars typed.
@@ -46,6 +48,8 @@ class Context:
     region: str
     stack_name: str
     logical_id: str
+    stack_id: str = ""
+    type: str = ""
     stack_tags: Mapping[str, str] = field(default_factory=dict)
     previous_stack_tags: Mapping[str, str] = field(default_factory=dict)
     update_policy: Mapping[str, Any] = field(default_factory=dict)
@@ -128,6 +132,20 @@ class Handler:
 
 HANDLERS: Final[dict[str, Handler]] = {}
 """Every handler by its type."""
+
+CUSTOM_TYPE: Final = "AWS::CloudFormation::CustomResource"
+"""The type of custom resources that have none of their own."""
+
+
+def is_custom(type_name: str) -> bool:
+    """Return whether a type is one of custom resources, whose properties only their provider knows."""
+    return type_name == CUSTOM_TYPE or type_name.startswith("Custom::")
+
+
+def handler_of(type_name: str) -> Handler | None:
+    """Return what handles a type, None when nothing does."""
+    return HANDLERS.get(CUSTOM_TYPE if is_custom(type_name) else type_name)
+
 
 ABSENT: Final = re.compile(
     r"NotFound|NoSuch|DoesNotExist|NonExistent|ResourceNotFoundException|InvalidAssociationID|"
