@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -277,7 +278,7 @@ def test_a_function_without_concurrency_is_throttled(functions: Functions) -> No
 
 
 @pytest.mark.parametrize(("option", "value"), [("Timeout", 901), ("MemorySize", 10241)])
-def test_a_function_keeps_within_lambda_s_limits(functions: Functions, option: str, value: int) -> None:
+def test_a_function_keeps_within_lambda_s_limits(functions: Functions, option: str, value: Any) -> None:
     with pytest.raises(ClientError, match=f"Value '{value}' at '{option[:1].lower()}{option[1:]}' failed to satisfy"):
         functions.make(ECHO, **{option: value})
 

@@ -40,7 +40,7 @@ def forward(function: Function, event: Mapping[str, Any]) -> Mapping[str, Any]:
             f'DELETE: cannot change the physical resource ID from "{event["PhysicalResourceId"]}" '
             f'to "{physical_id}" during deletion'
         )
-    made = {**answer, "PhysicalResourceId": physical_id}
+    made: Mapping[str, Any] = {**answer, "PhysicalResourceId": physical_id}
     if asked := function.variables.get(IS_COMPLETE):
         made = _complete(function, asked, {**event, **made})
     return {name: made[name] for name in ("PhysicalResourceId", "Data", "NoEcho") if name in made}
