@@ -19,7 +19,7 @@ from aws_cdk import aws_ssm as ssm
 from aws_cdk import custom_resources as cr
 
 from tests.support.sandbox import MakeClient
-from tests.support.stacks import Stacks
+from tests.support.stacks import Stacks, trust
 from tests.support.synth import make_app
 
 
@@ -209,10 +209,13 @@ def test_the_provider_framework_calls_the_user_s_function(deployed: Deployed, aw
 def test_the_provider_framework_asks_until_it_is_complete(deployed: Deployed, aws: MakeClient) -> None:
     retry = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 5, "BackoffRate": 1}]
     task = {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f", "Retry": retry, "End": True}
+    role = aws("iam").create_role(
+        RoleName="waiter", AssumeRolePolicyDocument=json.dumps(trust("states.amazonaws.com"))
+    )["Role"]["Arn"]
     machine = aws("stepfunctions").create_state_machine(
         name="waiter",
         definition=json.dumps({"StartAt": "Ask", "States": {"Ask": task}}),
-        roleArn="arn:aws:iam::123456789012:role/waiter",
+        roleArn=role,
     )["stateMachineArn"]
     stack = deployed.stack("Framework")
     framework = lambda_.Function(
