@@ -2,7 +2,8 @@
 
 ``GET /_sandbox/clock`` tells the time, ``POST /_sandbox/clock`` with ``{"advance": SECONDS}`` or ``{"speed": FACTOR}``
 changes it.  ``/_sandbox/faults`` causes, tells and ends faults, ``/_sandbox/calls`` tells what was asked of
-the services, ``/_sandbox/iam`` enforces the policies of roles.
+the services, ``/_sandbox/iam`` enforces the policies of roles.  ``/_sandbox/imagebuilder/findings`` plants findings of
+scans, ``/_sandbox/imagebuilder/lifecycle`` runs a lifecycle policy.
 """
 
 from __future__ import annotations
@@ -46,11 +47,25 @@ def _positive(asked: Answer, name: str) -> float:
     return float(value)
 
 
+def _findings(method: str, asked: Answer) -> Answer:
+    from cdk_ami.sandbox.imagebuilder.control import plant_findings  # noqa: PLC0415 - it imports the emulator
+
+    return plant_findings(method, asked)
+
+
+def _lifecycle(method: str, asked: Answer) -> Answer:
+    from cdk_ami.sandbox.imagebuilder.control import run_lifecycle  # noqa: PLC0415 - it imports the emulator
+
+    return run_lifecycle(method, asked)
+
+
 ROUTES: Final[dict[str, Callable[[str, Answer], Answer]]] = {
     "calls": requests.calls,
     "clock": _clock,
     "faults": requests.faults,
     "iam": guard.answer,
+    "imagebuilder/findings": _findings,
+    "imagebuilder/lifecycle": _lifecycle,
 }
 """What answers each path behind the prefix, given the method and what was asked."""
 

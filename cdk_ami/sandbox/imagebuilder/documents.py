@@ -121,6 +121,14 @@ def read_component(text: str, *, platform: str) -> Document:
     return Document(phases=phases, parameters=tuple(_parameters(top)))
 
 
+def of_script(script: str, *, name: str, phase: str, platform: str) -> str:
+    """Return the document that runs a script as its only step."""
+    action = "ExecutePowerShell" if platform == "Windows" else "ExecuteBash"
+    step = {"name": "RunScript", "action": action, "inputs": {"commands": [script]}}
+    document = {"name": name, "schemaVersion": 1.0, "phases": [{"name": phase, "steps": [step]}]}
+    return yaml.safe_dump(document, sort_keys=False)
+
+
 def parameter_fault(document: Document, given: dict[str, list[str]]) -> str | None:
     """Return what is wrong with the parameters that a recipe gives a component, or None."""
     declared = {parameter.name: parameter for parameter in document.parameters}

@@ -16,6 +16,7 @@ from cdk_ami.sandbox.imagebuilder.findings import Planted
 from cdk_ami.sandbox.imagebuilder.records import Record
 
 if TYPE_CHECKING:
+    from cdk_ami.sandbox.clock import Call
     from cdk_ami.sandbox.imagebuilder.engine.build import Build
 
 
@@ -25,6 +26,25 @@ class Execution:
 
     shown: dict[str, Any]
     steps: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class Lifecycle:
+    """One run of a lifecycle policy, or one change of an image's state.
+
+    Attributes:
+        resource: ARN of the policy or the image.
+        shown: The execution as the API shows it.
+        resources: What became of images.
+        children: What became of the AMIs of each image, by its ARN.
+        cancelled: Set when it is to stop.
+    """
+
+    resource: str
+    shown: dict[str, Any]
+    cancelled: Event
+    resources: list[dict[str, Any]] = field(default_factory=list)
+    children: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +74,8 @@ class ImageBuilderBackend(BaseBackend):  # type: ignore[misc]
         answers: Answered requests by operation and client token: what was asked and what was answered.
         builds: Builds that run, by the ARN of their image.
         halted: Builds that ended before their image was available, but have an AMI to go on from.
+        lifecycles: Runs of lifecycle policies, and changes of state, by id.
+        planned: What the clock is to do for pipelines and policies, by their ARN.
         waiting: Steps that wait for an answer, by the id of their execution.
         planted: What every scan finds.
         findings: What scans have found.
@@ -68,6 +90,8 @@ class ImageBuilderBackend(BaseBackend):  # type: ignore[misc]
         self.answers: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
         self.builds: dict[str, Build] = {}
         self.halted: dict[str, Build] = {}
+        self.lifecycles: dict[str, Lifecycle] = {}
+        self.planned: dict[str, Call] = {}
         self.waiting: dict[str, WaitingStep] = {}
         self.planted: list[Planted] = []
         self.findings: list[dict[str, Any]] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from cdk_ami.limits import BUILD_DATE, IMAGE_BUILDER_LOG_PREFIX, RESERVED_RESOURCE_TAGS
@@ -192,6 +193,56 @@ def lifecycle_faults(request: Mapping[str, Any]) -> Iterator[Fault]:
     for index, recipe in enumerate(selection.get("recipes") or ()):
         if fault := arns.version_fault(recipe["semanticVersion"]):
             yield f"resourceSelection.recipes[{index}].semanticVersion", f"{fault}."
+
+
+_ALLOWED: Final[Mapping[str, frozenset[str]]] = {
+    "AVAILABLE": frozenset({"DEPRECATED", "DISABLED"}),
+    "DEPRECATED": frozenset({"AVAILABLE"}),
+    "DISABLED": frozenset({"AVAILABLE", "DEPRECATED"}),
+    "DELETED": frozenset({"AVAILABLE", "DEPRECATED", "DISABLED", "FAILED", "CANCELLED"}),
+}
+"""States from which an image comes into each state.
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/image-lifecycle-rules.html, read 2026-11-28"""
+
+
+def state_faults(request: Mapping[str, Any], status: str, *, now: datetime) -> Iterator[str]:
+    """Check a change of the state of an image that has ``status``.
+
+    https://docs.aws.amazon.com/imagebuilder/latest/APIReference/API_StartResourceStateUpdate.html, read 2026-11-28
+    """
+    wanted = (request.get("state") or {}).get("status")
+    if wanted not in _ALLOWED:
+        yield f"state.status must be one of {', '.join(_ALLOWED)}."
+        return
+    if status not in _ALLOWED[wanted]:
+        yield f"An image with the status {status} cannot become {wanted}."
+    included = request.get("includeResources") or {}
+    named = [name for name in ("amis", "snapshots", "containers") if included.get(name)]
+    if bool(named) != bool(request.get("executionRole")):
+        yield "executionRole and includeResources are given together or not at all."
+    if "containers" in named:
+        yield "containers belong to container images."
+    if "snapshots" in named and (wanted != "DELETED" or "amis" not in named):
+        yield "snapshots can be included in DELETED only, together with amis."
+    if wanted == "DELETED" and not named:
+        yield "To delete an image, include its resources; DeleteImage deletes the image resource alone."
+    due = moment(request.get("updateAt"))
+    if due is not None and wanted != "DEPRECATED":
+        yield "updateAt goes with the status DEPRECATED only."
+    if due is not None and due <= now:
+        yield "updateAt must be in the future."
+
+
+def moment(value: Any) -> datetime | None:
+    """Return the time that a request gives as a number of seconds, a text or a time; None where it gives none."""
+    if value is None:
+        return None
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, str) and not value.replace(".", "", 1).isdigit():
+        found = datetime.fromisoformat(value)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return datetime.fromtimestamp(float(value), tz=UTC)
 
 
 def _included_faults(detail: Mapping[str, Any], at: str, *, containers: bool) -> Iterator[Fault]:

@@ -59,8 +59,8 @@ def find(path: str, known: Mapping[str, Any]) -> Any:
     found: Any = known
     for node in nodes(path):
         try:
-            found = found[node] if isinstance(found, list) else found[str(node)]
-        except (KeyError, IndexError, TypeError) as error:
+            found = found[int(node)] if isinstance(found, list) else found[str(node)]
+        except (KeyError, IndexError, TypeError, ValueError) as error:
             raise VariableError(f"{path} has no value") from error
     return found
 

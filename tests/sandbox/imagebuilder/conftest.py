@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -72,6 +73,43 @@ class Account:
                 return found
             assert time.monotonic() < deadline, f"the build is still {found['state']}"
             time.sleep(0.02)
+
+    def steps(self, image: str) -> dict[str, str]:
+        """Return how each step of an image's workflows ended, by its name."""
+        runs = self.builder.list_workflow_executions(imageBuildVersionArn=image)["workflowExecutions"]
+        return {
+            step["name"]: step["status"]
+            for run in runs[::-1]
+            for step in self.builder.list_workflow_step_executions(workflowExecutionId=run["workflowExecutionId"])[
+                "steps"
+            ]
+        }
+
+    def ask(self, path: str, **asked: Any) -> dict[str, Any]:
+        """Ask something of the sandbox itself."""
+        request = Request(  # noqa: S310 - loopback
+            f"{self.builder.meta.endpoint_url}/_sandbox/{path}", data=json.dumps(asked).encode(), method="POST"
+        )
+        with urlopen(request) as answer:  # noqa: S310 - loopback
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+    def events(self, detail_type: str) -> Callable[[], list[dict[str, Any]]]:
+        """Catch the events of one detail type from now on, and return what takes those that have come."""
+        queue = self.aws("sqs").create_queue(QueueName="caught")["QueueUrl"]
+        arn = "arn:aws:sqs:us-east-1:123456789012:caught"
+        allow = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [{**allow, "Resource": arn}]})
+        self.aws("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+        pattern = {"source": ["aws.imagebuilder"], "detail-type": [f"EC2 Image Builder {detail_type}"]}
+        self.aws("events").put_rule(Name="caught", EventPattern=json.dumps(pattern))
+        self.aws("events").put_targets(Rule="caught", Targets=[{"Id": "caught", "Arn": arn}])
+
+        def take() -> list[dict[str, Any]]:
+            answer = self.aws("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=5)
+            return [json.loads(message["Body"]) for message in answer.get("Messages", ())]
+
+        return take
 
     def image(self, image_id: str, region: str = "us-east-1", account: str = "123456789012") -> dict[str, Any]:
         """Return EC2's description of an AMI."""

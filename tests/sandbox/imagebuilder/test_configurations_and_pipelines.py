@@ -411,13 +411,9 @@ def test_tags_are_added_changed_and_taken_away(account: Account) -> None:
 def test_what_the_sandbox_lacks_is_refused_by_name_and_not_with_a_fault(account: Account) -> None:
     builder = account.builder
     refused: dict[str, Callable[[], Any]] = {
-        "ImportComponent": lambda: builder.import_component(
-            name="a-b", semanticVersion="1.0.0", type="BUILD", format="SHELL", platform="Linux", data="ls"
-        ),
         "PutComponentPolicy": lambda: builder.put_component_policy(
             componentArn=f"{OWN}:component/a/1.0.0/1", policy=json.dumps({"Version": "2012-10-17"})
         ),
-        "ListImageScanFindings": builder.list_image_scan_findings,
         "GetMarketplaceResource": lambda: builder.get_marketplace_resource(
             resourceType="COMPONENT_DATA", resourceArn=f"{OWN}:component/a/1.0.0/1"
         ),

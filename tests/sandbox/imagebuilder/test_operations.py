@@ -20,20 +20,15 @@ EVERY = list(service_model().operation_names)
 REFUSED = {
     "CreateContainerRecipe",
     "DeleteContainerRecipe",
-    "DistributeImage",
     "GetContainerRecipe",
     "GetContainerRecipePolicy",
     "GetMarketplaceResource",
-    "ImportComponent",
     "ImportDiskImage",
     "ImportVmImage",
-    "ListImageScanFindingAggregations",
-    "ListImageScanFindings",
     "PutComponentPolicy",
     "PutContainerRecipePolicy",
     "PutImagePolicy",
     "PutImageRecipePolicy",
-    "StartResourceStateUpdate",
 }
 
 

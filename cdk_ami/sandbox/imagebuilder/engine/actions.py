@@ -260,7 +260,7 @@ def execute_state_machine(job: Job, call: Call) -> dict[str, Any]:
 
     def done() -> bool:
         last.update(job.session.call("stepfunctions", "describe_execution", executionArn=arn))
-        return last["status"] != "RUNNING"
+        return str(last["status"]) != "RUNNING"
 
     job.session.wait_by_clock(done, seconds=call.step.timeout, what=f"the execution {arn}")
     if last["status"] != "SUCCEEDED":
@@ -349,7 +349,7 @@ def apply_configurations(job: Job, call: Call) -> dict[str, Any]:
             more_templates, more_parameters = configurations_of(one, job.session.home)
             templates += more_templates
             parameters += more_parameters
-    for place in {found.place: None for found in (*templates, *parameters)}:
+    for place in [*(found.place for found in templates), *(found.place for found in parameters)]:
         if place not in ids:
             raise StepError(place, "no AMI was distributed here")
     if templates or parameters:

@@ -44,6 +44,7 @@ def assume(session: Session, place: Place, role: str, needs: Sequence[Need], *, 
             ) from error
         if not trusts(found["AssumeRolePolicyDocument"], principals):
             raise StepError(place, f"sts:AssumeRole is not allowed: {where} does not trust {_words(principals)}")
+        session.call("sts", "assume_role", RoleArn=found["Arn"], RoleSessionName="EC2ImageBuilder")
         session.memo[key] = list(_statements(session, place, role))
     for action, resource in needs:
         if not allows(session.memo[key], action, resource):

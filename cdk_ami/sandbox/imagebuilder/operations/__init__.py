@@ -12,11 +12,13 @@ from cdk_ami.sandbox.imagebuilder.models import ImageBuilderBackend
 from cdk_ami.sandbox.imagebuilder.operations import (
     components,
     configurations,
+    distribution,
     executions,
     images,
     lifecycle,
     pipelines,
     recipes,
+    scanning,
     tags,
     workflows,
 )
@@ -25,11 +27,13 @@ from cdk_ami.sandbox.imagebuilder.operations.common import Operation
 OPERATIONS: Final[dict[str, Operation]] = {
     **components.OPERATIONS,
     **configurations.OPERATIONS,
+    **distribution.OPERATIONS,
     **executions.OPERATIONS,
     **images.OPERATIONS,
     **lifecycle.OPERATIONS,
     **pipelines.OPERATIONS,
     **recipes.OPERATIONS,
+    **scanning.OPERATIONS,
     **tags.OPERATIONS,
     **workflows.OPERATIONS,
 }

@@ -36,7 +36,22 @@ https://docs.aws.amazon.com/general/latest/gr/imagebuilder.html, read 2026-11-22
 
 def create_component(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
     """Create a component, or the next build version of one."""
-    text = checked_document(backend, request)
+    return _create(backend, request, checked_document(backend, request))
+
+
+def import_component(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
+    """Create a component of one step that runs a script."""
+    text = documents.of_script(
+        checked_document(backend, request),
+        name=request["name"],
+        phase="test" if request["type"] == "TEST" else "build",
+        platform=request["platform"],
+    )
+    answer = _create(backend, request, text)
+    return {"componentBuildVersionArn": answer["componentBuildVersionArn"]}
+
+
+def _create(backend: ImageBuilderBackend, request: dict[str, Any], text: str) -> dict[str, Any]:
     name, version = request["name"], request["semanticVersion"]
     try:
         document = documents.read_component(text, platform=request["platform"])
@@ -158,6 +173,7 @@ def delete_component(backend: ImageBuilderBackend, request: dict[str, Any]) -> d
 
 OPERATIONS: Final[dict[str, Operation]] = {
     "CreateComponent": create_component,
+    "ImportComponent": import_component,
     "GetComponent": get_component,
     "GetComponentPolicy": get_component_policy,
     "ListComponents": list_components,

@@ -135,6 +135,11 @@ def stages_of(backend: ImageBuilderBackend, settings: Mapping[str, Any]) -> Stag
     )
 
 
+def distribution_only(backend: ImageBuilderBackend) -> Stages:
+    """Return what an image runs through that exists already."""
+    return Stages(build=None, tests=(), distribution=_managed(backend, managed_workflows.DISTRIBUTION))
+
+
 def _use(backend: ImageBuilderBackend, listed: Mapping[str, Any]) -> WorkflowUse:
     record = backend.get(listed["workflowArn"])
     assert record.workflow is not None  # noqa: S101 - the ARN was checked to be a workflow's

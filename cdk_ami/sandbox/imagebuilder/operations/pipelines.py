@@ -8,6 +8,7 @@ from typing import Any, Final
 from cdk_ami.sandbox.imagebuilder import lookups, validation
 from cdk_ami.sandbox.imagebuilder.errors import already_exists, invalid_combination, invalid_value, not_in_sandbox
 from cdk_ami.sandbox.imagebuilder.models import ImageBuilderBackend
+from cdk_ami.sandbox.imagebuilder.operations import scheduling
 from cdk_ami.sandbox.imagebuilder.operations.common import (
     Operation,
     delete,
@@ -34,17 +35,19 @@ def create_image_pipeline(backend: ImageBuilderBackend, request: dict[str, Any])
     body = {"name": request["name"], "dateCreated": timestamp(), "consecutiveFailures": 0}
     record = Record(arn=arn, body={**body, **_pipeline(backend, request)}, tags=dict(request.get("tags") or {}))
     backend.own[arn] = record
+    scheduling.plan_pipeline(backend, record)
     return {"imagePipelineArn": arn}
 
 
 def update_image_pipeline(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
-    """Replace everything but name, tags and what the runs left."""
+    """Replace everything but name, tags and what the runs left; failures are counted anew."""
     record = backend.get(request["imagePipelineArn"])
     check_sources(backend, request)
     refuse(validation.schedule_faults(request["schedule"]) if request.get("schedule") else ())
-    keep = ("name", "dateCreated", "dateLastRun", "lastRunStatus", "consecutiveFailures")
+    keep = ("name", "dateCreated", "dateLastRun", "lastRunStatus", "newestImage", "dependencies")
     kept = present({name: record.body.get(name) for name in keep})
-    record.body = {**kept, "dateUpdated": timestamp(), **_pipeline(backend, request)}
+    record.body = {**kept, "consecutiveFailures": 0, "dateUpdated": timestamp(), **_pipeline(backend, request)}
+    scheduling.plan_pipeline(backend, record)
     return {"imagePipelineArn": record.arn}
 
 
@@ -139,17 +142,15 @@ def list_image_pipeline_images(backend: ImageBuilderBackend, request: dict[str, 
 def start_image_pipeline_execution(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
     """Start a build; a disabled pipeline can be started too."""
     record = backend.get(request["imagePipelineArn"])
-    settings = image_settings(record)
+    settings = scheduling.settings_of(record)
     check_sources(backend, settings)
-    started = start_image(backend, settings, Order(pipeline=record, tags=dict(request.get("tags") or {})))
+    order = Order(
+        pipeline=record,
+        tags=dict(request.get("tags") or {}),
+        ended=scheduling.ending(backend, record, scheduled=False),
+    )
+    started = start_image(backend, settings, order)
     return {"imageBuildVersionArn": started.image_arn}
-
-
-def image_settings(pipeline: Record) -> dict[str, Any]:
-    """Return the settings of a pipeline as those of an image."""
-    settings = dict(pipeline.body)
-    group = (settings.pop("loggingConfiguration", None) or {}).get("imageLogGroupName")
-    return {**settings, "loggingConfiguration": {"logGroupName": group}} if group else settings
 
 
 def create_image(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
@@ -161,7 +162,9 @@ def create_image(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[
 
 def delete_image_pipeline(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
     """Delete a pipeline; its images stay."""
-    return delete(backend, "imagePipelineArn", request["imagePipelineArn"])
+    answer = delete(backend, "imagePipelineArn", request["imagePipelineArn"])
+    scheduling.forget_pipeline(backend, request["imagePipelineArn"])
+    return answer
 
 
 OPERATIONS: Final[dict[str, Operation]] = {

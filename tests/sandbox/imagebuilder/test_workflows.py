@@ -1,0 +1,287 @@
+"""Builds by workflows of one's own."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.support.sandbox import wait_until
+
+if TYPE_CHECKING:
+    from tests.sandbox.imagebuilder.conftest import Account
+
+HEAD = "schemaVersion: 1.0\n"
+BUILD = """
+parameters:
+  - {name: sanitize, type: boolean, default: false}
+steps:
+  - name: Launch
+    action: LaunchInstance
+    inputs: {waitFor: ssmAgent, instanceTypesOverride: [t3.large]}
+  - name: Components
+    action: ExecuteComponents
+    inputs: {instanceId.$: $.stepOutputs.Launch.instanceId}
+  - name: Sanitize
+    action: SanitizeInstance
+    if: {booleanEquals: true, value: $.parameters.sanitize}
+    inputs: {instanceId.$: $.stepOutputs.Launch.instanceId}
+  - name: Make
+    action: CreateImage
+    description: Makes the AMI
+    inputs: {instanceId.$: $.stepOutputs.Launch.instanceId}
+outputs:
+  - {name: made, value: $.stepOutputs.Make.imageId}
+"""
+TEST = """
+steps:
+  - name: Launch
+    action: LaunchInstance
+    inputs: {waitFor: ssmAgent, healthCheck: RUNNING, imageIdOverride.$: $.workflowOutputs.made}
+  - name: TestComponents
+    action: ExecuteComponents
+    inputs: {instanceId.$: $.stepOutputs.Launch.instanceId}
+"""
+WAITING = """
+steps:
+  - name: Approve
+    action: WaitForAction
+    timeoutSeconds: 3600
+    inputs:
+      snsTopicArn: arn:aws:sns:us-east-1:123456789012:approvals
+      payload: '{"image": "{{ $.imagebuilder.imageName }}"}'
+  - name: DistributeImage
+    action: DistributeImage
+"""
+
+
+def workflow(account: Account, kind: str, text: str, name: str = "mine") -> str:
+    made = account.builder.create_workflow(name=name, semanticVersion="1.0.0", type=kind, data=HEAD + text)
+    return str(made["workflowBuildVersionArn"])
+
+
+def pipeline(account: Account, *workflows: dict[str, Any] | str, **more: Any) -> str:
+    listed = [one if isinstance(one, dict) else {"workflowArn": one} for one in workflows]
+    return account.pipeline(
+        account.recipe(components=[{"componentArn": account.component()}]),
+        account.infrastructure(),
+        executionRole="builder",
+        workflows=listed,
+        **more,
+    )
+
+
+def test_workflows_of_ones_own_walk_their_steps_and_hand_values_on(account: Account) -> None:
+    build, test = workflow(account, "BUILD", BUILD), workflow(account, "TEST", TEST)
+
+    image = account.run(pipeline(account, build, test))
+
+    assert image["state"] == {"status": "AVAILABLE"}
+    assert account.steps(image["arn"]) == {
+        "Launch": "COMPLETED",
+        "Components": "COMPLETED",
+        "Sanitize": "SKIPPED",
+        "Make": "COMPLETED",
+        "TestComponents": "COMPLETED",
+        "DistributeImage": "COMPLETED",
+        "ModifyImageAttributes": "COMPLETED",
+        "ApplyImageConfigurations": "COMPLETED",
+    }
+    runs = account.builder.list_workflow_executions(imageBuildVersionArn=image["arn"])["workflowExecutions"]
+    assert [run["workflowBuildVersionArn"] for run in runs[1:]] == [test, build]
+    steps = account.builder.list_workflow_step_executions(workflowExecutionId=runs[2]["workflowExecutionId"])["steps"]
+    launch = json.loads(steps[0]["outputs"])
+    assert launch["instanceType"] == "t3.large"
+    assert json.loads(steps[3]["inputs"]) == {"instanceId": launch["instanceId"]}
+    made = json.loads(steps[3]["outputs"])["imageId"]
+    assert image["outputResources"]["amis"][0]["image"] == made
+    step = account.builder.get_workflow_step_execution(stepExecutionId=steps[3]["stepExecutionId"])
+    assert (step["description"], step["onFailure"], step["maxAttempts"]) == ("Makes the AMI", "Abort", 1)
+    assert account.instances() == []
+
+
+def test_a_build_workflow_that_makes_no_ami_fails_and_rolls_back(account: Account) -> None:
+    text = "steps:\n  - {name: Launch, action: LaunchInstance, inputs: {waitFor: ssmAgent}}\n"
+    broken = text + "  - {name: Stop, action: RunSysPrep, inputs: {instanceId.$: $.stepOutputs.Launch.instanceId}}\n"
+
+    nothing = account.run(pipeline(account, workflow(account, "BUILD", text)))
+    account.builder.create_workflow(name="mine", semanticVersion="2.0.0", type="BUILD", data=HEAD + broken)
+    other = f"{nothing['workflows'][0]['workflowArn'].rpartition('/1.0.0')[0]}/x.x.x"
+    failed = account.run(
+        account.pipeline(
+            nothing["imageRecipe"]["arn"],
+            nothing["infrastructureConfiguration"]["arn"],
+            name="other",
+            executionRole="builder",
+            workflows=[{"workflowArn": other}],
+        )
+    )
+
+    assert "made no AMI" in nothing["state"]["reason"]
+    assert failed["state"]["reason"].startswith("The step Stop failed: Sysprep runs on Windows only")
+    assert failed["state"]["failureContext"]["failedStep"] == "Stop"
+    [run] = account.builder.list_workflow_executions(imageBuildVersionArn=failed["arn"])["workflowExecutions"]
+    steps = account.builder.list_workflow_step_executions(workflowExecutionId=run["workflowExecutionId"])["steps"]
+    assert [(step["status"], step.get("rollbackStatus")) for step in steps] == [
+        ("COMPLETED", "COMPLETED"),
+        ("FAILED", None),
+    ]
+    assert account.instances() == []
+
+
+def test_tests_of_a_group_run_at_once_and_may_fail_where_they_are_told_to(account: Account) -> None:
+    gate = "steps:\n  - {name: Gate, action: WaitForAction, timeoutSeconds: 600}\n"
+    arns = [workflow(account, "TEST", gate, name) for name in ("one", "two", "later")]
+    build = "arn:aws:imagebuilder:us-east-1:aws:workflow/build/express-build-image/x.x.x"
+    grouped = [{"workflowArn": arn, "parallelGroup": "gates", "onFailure": "CONTINUE"} for arn in arns[:2]]
+    started = account.builder.start_image_pipeline_execution(
+        imagePipelineArn=pipeline(account, build, *grouped, {"workflowArn": arns[2]})
+    )["imageBuildVersionArn"]
+
+    wait_until(lambda: len(waiting(account)) == 2, seconds=30)
+    both = waiting(account)
+    for step, action in zip(both, ("STOP", "RESUME"), strict=True):
+        send(account, step, action)
+    wait_until(lambda: [step["workflowBuildVersionArn"] for step in waiting(account)] == [arns[2]], seconds=30)
+    send(account, waiting(account)[0], "STOP", reason="not today")
+
+    image = account.ended(started)
+    assert {step["workflowBuildVersionArn"] for step in both} == set(arns[:2])
+    assert image["state"]["status"] == "FAILED"
+    assert "The step Gate failed: stopped by SendWorkflowStepAction: not today" in image["state"]["reason"]
+    runs = account.builder.list_workflow_executions(imageBuildVersionArn=started)["workflowExecutions"]
+    groups = {run["workflowBuildVersionArn"]: (run["status"], run.get("parallelGroup")) for run in runs}
+    stopped = both[0]["workflowBuildVersionArn"]
+    assert groups[stopped] == ("FAILED", "gates")
+    assert groups[arns[2]] == ("FAILED", None)
+
+
+def waiting(account: Account) -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = account.builder.list_waiting_workflow_steps()["steps"]
+    return steps
+
+
+def send(account: Account, step: dict[str, Any], action: str, **more: Any) -> None:
+    account.builder.send_workflow_step_action(
+        stepExecutionId=step["stepExecutionId"],
+        imageBuildVersionArn=step["imageBuildVersionArn"],
+        action=action,
+        **more,
+    )
+
+
+def test_an_approval_before_the_distribution_tells_a_topic_and_an_event_and_takes_one_answer(account: Account) -> None:
+    taken = account.events("Workflow Step Waiting")
+    topic = account.aws("sns").create_topic(Name="approvals")["TopicArn"]
+    inbox = account.aws("sqs").create_queue(QueueName="inbox")["QueueUrl"]
+    account.aws("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:123456789012:inbox")
+    distribution = workflow(account, "DISTRIBUTION", WAITING)
+    build = workflow(account, "BUILD", BUILD)
+    started = account.builder.start_image_pipeline_execution(imagePipelineArn=pipeline(account, build, distribution))[
+        "imageBuildVersionArn"
+    ]
+
+    [event] = taken()
+    [step] = waiting(account)
+    [told] = account.aws("sqs").receive_message(QueueUrl=inbox, WaitTimeSeconds=5)["Messages"]
+    state = account.builder.get_image(imageBuildVersionArn=started)["image"]["state"]["status"]
+    with pytest.raises(ClientError) as other:
+        send(account, {**step, "imageBuildVersionArn": started.replace("/1.0.0/", "/9.9.9/")}, "RESUME")
+    send(account, step, "RESUME", reason="looks good")
+    image = account.ended(started)
+    with pytest.raises(ClientError) as again:
+        send(account, step, "RESUME")
+
+    assert state == "DISTRIBUTING"
+    assert event["resources"] == [started, distribution]
+    assert event["detail"] == {
+        "workflow-execution-id": step["workflowExecutionId"],
+        "workflow-step-execution-id": step["stepExecutionId"],
+        "workflow-step-name": "Approve",
+    }
+    message = json.loads(json.loads(told["Body"])["Message"])
+    assert (message["imageBuildVersionArn"], message["stepExecutionId"]) == (started, step["stepExecutionId"])
+    assert json.loads(message["customPayload"]) == {"image": "web"}
+    assert other.value.response["Error"]["Code"] == "InvalidParameterValueException"
+    assert again.value.response["Error"]["Code"] == "InvalidRequestException"
+    assert image["state"] == {"status": "AVAILABLE"}
+    found = account.builder.get_workflow_step_execution(stepExecutionId=step["stepExecutionId"])
+    assert json.loads(found["outputs"]) == {"action": "RESUME", "reason": "looks good"}
+    assert waiting(account) == []
+
+
+def test_a_step_that_waits_too_long_by_the_clock_fails(account: Account) -> None:
+    gate = "steps:\n  - {name: Gate, action: WaitForAction, timeoutSeconds: 86400}\n"
+    started = account.builder.start_image_pipeline_execution(
+        imagePipelineArn=pipeline(account, workflow(account, "BUILD", gate))
+    )["imageBuildVersionArn"]
+    wait_until(lambda: len(waiting(account)) == 1, seconds=30)
+
+    account.ask("clock", advance=86_401)
+
+    image = account.ended(started)
+    assert "The step Gate failed: waiting for an action timed out after 86400 s" in image["state"]["reason"]
+    with pytest.raises(ClientError) as unknown:
+        account.builder.send_workflow_step_action(
+            stepExecutionId=f"step-{'0' * 8}-0000-0000-0000-{'0' * 12}", imageBuildVersionArn=started, action="STOP"
+        )
+    assert unknown.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
+def test_a_distribution_workflow_takes_its_own_places_over_those_of_the_configuration(account: Account) -> None:
+    text = """
+steps:
+  - name: First
+    action: DistributeImage
+    inputs:
+      distributions:
+        - region: eu-west-1
+          description: first wave
+          amiTags: {wave: "1"}
+  - name: Share
+    action: ModifyImageAttributes
+    inputs:
+      distributedImages.$: $.stepOutputs.First.distributedImages
+      attributes: [{region: eu-west-1, launchPermission: {userIds: ["111111111111"]}}]
+  - name: Publish
+    action: ApplyImageConfigurations
+    inputs:
+      distributedImages.$: $.stepOutputs.First.distributedImages
+      configurations:
+        - region: eu-west-1
+          ssmParameterConfigurations: [{parameterName: /imagebuilder/web/first, dataType: "aws:ec2:image"}]
+"""
+    attached = account.distribution(
+        {"region": "eu-central-1", "amiDistributionConfiguration": {"name": "web {{ imagebuilder:buildDate }}"}}
+    )
+    build, distribution = workflow(account, "BUILD", BUILD), workflow(account, "DISTRIBUTION", text)
+
+    image = account.run(pipeline(account, build, distribution, distributionConfigurationArn=attached))
+
+    assert image["state"] == {"status": "AVAILABLE"}
+    home, copy = image["outputResources"]["amis"]
+    assert (home["region"], copy["region"], copy["description"]) == ("us-east-1", "eu-west-1", "first wave")
+    described = account.image(copy["image"], "eu-west-1")
+    assert {"Key": "wave", "Value": "1"} in described["Tags"]
+    shared = account.aws("ec2", "eu-west-1").describe_image_attribute(
+        ImageId=copy["image"], Attribute="launchPermission"
+    )
+    assert shared["LaunchPermissions"] == [{"UserId": "111111111111"}]
+    written = account.aws("ssm", "eu-west-1").get_parameter(Name="/imagebuilder/web/first")["Parameter"]
+    assert written["Value"] == copy["image"]
+
+
+def test_without_a_build_workflow_the_parent_image_itself_is_distributed(account: Account) -> None:
+    target = {"region": "us-east-1", "amiDistributionConfiguration": {"name": "web {{ imagebuilder:buildDate }}"}}
+    managed = "arn:aws:imagebuilder:us-east-1:aws:workflow/distribution/distribute-image/x.x.x"
+
+    image = account.run(pipeline(account, managed, distributionConfigurationArn=account.distribution(target)))
+
+    assert image["state"] == {"status": "AVAILABLE"}
+    [ami] = image["outputResources"]["amis"]
+    source = account.aws("ssm").get_parameter(
+        Name="/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+    )["Parameter"]["Value"]
+    assert account.image(ami["image"])["SourceImageId"] == source
