@@ -210,7 +210,7 @@ def state_faults(request: Mapping[str, Any], status: str, *, now: datetime) -> I
 
     https://docs.aws.amazon.com/imagebuilder/latest/APIReference/API_StartResourceStateUpdate.html, read 2026-11-28
     """
-    wanted = (request.get("state") or {}).get("status")
+    wanted = str((request.get("state") or {}).get("status"))
     if wanted not in _ALLOWED:
         yield f"state.status must be one of {', '.join(_ALLOWED)}."
         return

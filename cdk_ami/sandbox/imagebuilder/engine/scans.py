@@ -20,8 +20,8 @@ def scan_instance(job: Job, instance_id: str) -> None:
     """
     home = job.session.home
     _enter(job, "SCANNING")
-    status = job.session.call("inspector2", "batch_get_account_status", accountIds=[home.account])["accounts"][0]
-    if status["resourceState"]["ec2"]["status"] != "ENABLED":
+    accounts = job.session.call("inspector2", "batch_get_account_status", accountIds=[home.account])["accounts"]
+    if not any(account["resourceState"]["ec2"]["status"] == "ENABLED" for account in accounts):
         why = "Amazon Inspector is not activated for EC2 scanning"
         _enter(job, "FAILED", f"{why} in {home}.")
         raise StepError(home, why)
