@@ -45,8 +45,15 @@ _FORWARDED: Final = (signal.SIGINT, signal.SIGTERM)
 )
 @click.option("--region", default="us-east-1", show_default=True, help="Region that the environment names.")
 @click.option("--env", "print_environment", is_flag=True, help="Print the variables to export, and start nothing.")
+@click.option(
+    "--run-components",
+    metavar="PLACE",
+    help="Run the components of builds for real, on copies of chroot:DIR or docker:IMAGE.",
+)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def sandbox(port: int | None, region: str, *, print_environment: bool, command: Sequence[str]) -> None:
+def sandbox(
+    port: int | None, region: str, *, print_environment: bool, run_components: str | None, command: Sequence[str]
+) -> None:
     """Run a local AWS: EC2, Image Builder, CloudFormation, Auto Scaling and more, in one process on 127.0.0.1.
 
     Nothing leaves this machine and nothing costs anything.  Everything is forgotten when it stops.  The account is
@@ -63,6 +70,10 @@ def sandbox(port: int | None, region: str, *, print_environment: bool, command: 
         cdk-ami sandbox -- make test
         cdk-ami sandbox -- aws ec2 describe-images --owners amazon
 
+    Builds note the steps of their components and run none.  With --run-components=chroot:DIR or docker:IMAGE, DIR or
+    IMAGE stands for whatever AMI a first build starts from: build and validate phases run on a copy of it, the test
+    phase and later builds on what was left behind, and a step that fails fails the build.
+
     AMIs and instances are ready at once.  CDK_AMI_SANDBOX_IMAGE_SECONDS and CDK_AMI_SANDBOX_WARMUP_SECONDS make AMIs
     and instance refreshes take their time.
     """
@@ -72,12 +83,12 @@ def sandbox(port: int | None, region: str, *, print_environment: bool, command: 
         for name, value in _variables(f"http://{HOST}:{DEFAULT_PORT if port is None else port}", region).items():
             click.echo(f"export {name}={shlex.quote(value)}")
     elif command:
-        sys.exit(_run(command, port or 0, region))
+        sys.exit(_run(command, port or 0, region, run_components))
     else:
-        _serve(DEFAULT_PORT if port is None else port)
+        _serve(DEFAULT_PORT if port is None else port, run_components)
 
 
-def _serve(port: int) -> None:
+def _serve(port: int, run_components: str | None) -> None:
     stopped = Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -85,13 +96,13 @@ def _serve(port: int) -> None:
 
     for number in _FORWARDED:
         signal.signal(number, stop)
-    with _open(port) as serving:
+    with _open(port, run_components) as serving:
         click.echo(f"ready {serving.endpoint}")
         sys.stdout.flush()
         stopped.wait()
 
 
-def _run(command: Sequence[str], port: int, region: str) -> int:
+def _run(command: Sequence[str], port: int, region: str, run_components: str | None) -> int:
     """Run ``command`` against a fresh sandbox and return its exit code."""
     if shutil.which(command[0]) is None and not os.path.exists(command[0]):  # noqa: PTH110 - a word, not yet a path
         click.echo(f"cdk-ami sandbox: {command[0]}: command not found", err=True)
@@ -105,7 +116,7 @@ def _run(command: Sequence[str], port: int, region: str) -> int:
             with suppress(ProcessLookupError):
                 child.send_signal(number)
 
-    with _open(port) as serving:
+    with _open(port, run_components) as serving:
         # Before the command starts: a signal right after its first word must reach it.
         for number in _FORWARDED:
             signal.signal(number, forward)
@@ -121,16 +132,20 @@ def _run(command: Sequence[str], port: int, region: str) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _open(port: int) -> Sandbox:
+def _open(port: int, run_components: str | None) -> Sandbox:
     """Return a sandbox, not yet started, or say plainly why there is none."""
     _check_port(port)
     try:
+        from cdk_ami.runtime.component.place import PlaceError  # noqa: PLC0415 - keeps --help quick
+        from cdk_ami.runtime.component.where import WhereError  # noqa: PLC0415 - same
         from cdk_ami.sandbox.mismatch import EmulatorMismatchError  # noqa: PLC0415 - the extra may be missing
         from cdk_ami.sandbox.server import Sandbox  # noqa: PLC0415 - same
 
         try:
-            return Sandbox(port)
-        except EmulatorMismatchError as error:
+            return Sandbox(port, run_components=run_components)
+        except WhereError as error:
+            raise click.UsageError(f"--run-components {error}") from error
+        except (EmulatorMismatchError, PlaceError) as error:
             raise click.ClickException(str(error)) from error
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "cdk_ami":

@@ -14,6 +14,7 @@ from cdk_ami.sandbox.activity import ACTIVITY
 from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.door.calls import CALLS
 from cdk_ami.sandbox.faults.register import FAULTS
+from cdk_ami.sandbox.imagebuilder.engine.machines import MACHINES
 
 _ALSO: Final[list[Callable[[], None]]] = []
 
@@ -37,6 +38,7 @@ def install() -> None:
         original(self)
         CLOCK.reset()
         ACTIVITY.reset()
+        MACHINES.forget()
         for forget in _ALSO:
             forget()
         CALLS.clear()

@@ -16,13 +16,20 @@ class Sandbox:
 
     Args:
         port: Port on 127.0.0.1; 0 takes a free one.
+        run_components: Root directory or container image, ``chroot:DIR`` or ``docker:IMAGE``, on copies of which builds
+            run their components for real; None notes their steps and runs none.
+
+    Raises:
+        EmulatorMismatchError: When the emulator is not the one that the sandbox was made for.
+        WhereError: When ``run_components`` names no place.
+        PlaceError: When the place is of no use.
 
     Example:
         >>> with Sandbox() as sandbox:
         ...     client = boto3.client("ec2", endpoint_url=sandbox.endpoint, region_name="us-east-1")
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, *, run_components: str | None = None) -> None:
         # moto reads these once, on import.
         os.environ.setdefault("MOTO_ENABLE_AMI_VALIDATION", "true")
         os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
@@ -35,6 +42,7 @@ class Sandbox:
 
         from cdk_ami.sandbox import answers, clients, control, emulator  # noqa: PLC0415 - imports moto
         from cdk_ami.sandbox.door.application import Door  # noqa: PLC0415 - same
+        from cdk_ami.sandbox.imagebuilder.engine.machines import MACHINES  # noqa: PLC0415 - same
 
         class QuietHandler(MotoRequestHandler):  # type: ignore[misc]
             """A request handler that keeps connections open and logs nothing."""
@@ -73,6 +81,8 @@ class Sandbox:
                 return super().get_application(environ)
 
         emulator.install()
+        self._machines = MACHINES
+        MACHINES.use(run_components)
         dispatcher = Dispatcher(create_app)
         dispatcher.known = {}
         self._server = make_server(HOST, port, Door(dispatcher), threaded=True, request_handler=QuietHandler)
@@ -92,6 +102,7 @@ class Sandbox:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        self._machines.use(None)
 
     def wait(self) -> None:
         """Return when the sandbox has stopped."""

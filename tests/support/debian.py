@@ -55,7 +55,9 @@ def root_template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     if not archive.exists():
         _fetch(archive)
     subprocess.run(["tar", "--extract", "--file", str(archive), "--directory", str(root)], check=True)
-    # Packages are unpacked, not set up; these two files are all that the tests need of it.
+    # Packages are unpacked, not set up; these are all that the tests need of it.
+    for folder in ("opt", "srv"):
+        (root / folder).mkdir()
     for name in ("passwd", "group"):
         shutil.copy(root / f"usr/share/base-passwd/{name}.master", root / f"etc/{name}")
     return root

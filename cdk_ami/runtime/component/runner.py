@@ -38,6 +38,9 @@ NESTING_MAX: Final = 3
 """Documents that may call one another.
 https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-action-modules.html#action-modules-executedocument"""
 
+Memory = dict[tuple[str, str], Exchange]
+"""What steps took and left, by phase and name."""
+
 LINES_KEPT: Final = 200
 """Lines of a step's output that its outcome holds."""
 
@@ -52,6 +55,7 @@ def run_document(
     parameters: Mapping[str, str] | None = None,
     listener: Listener | None = None,
     stopped: Event | None = None,
+    memory: Memory | None = None,
 ) -> Outcome:
     """Run a document in a place that is ready, and return how it went.
 
@@ -64,6 +68,7 @@ def run_document(
         parameters: Values of parameters.
         listener: Told of the run while it goes on.
         stopped: Set when the run is to stop at once.
+        memory: What earlier runs of the document took and left, for a document that runs phase by phase; added to.
 
     Raises:
         ConfigError: When the run cannot be; nothing has run then.
@@ -71,7 +76,9 @@ def run_document(
     """
     called = name or document.name or "document"
     settled = plan(document, where=called, phases=phases, parameters=parameters)
-    return _Run(settled, place, aws=aws, name=called, listener=listener or Silence(), stopped=stopped).walk()
+    return _Run(
+        settled, place, aws=aws, name=called, listener=listener or Silence(), stopped=stopped, memory=memory
+    ).walk()
 
 
 class _Run:
@@ -86,11 +93,12 @@ class _Run:
         name: str,
         listener: Listener,
         stopped: Event | None,
+        memory: Memory | None = None,
         depth: int = 1,
     ) -> None:
         self._plan, self._place, self._aws, self._name = settled, place, aws, name
         self._listener, self._stopped, self._depth = listener, stopped, depth
-        self._exchanges: dict[tuple[str, str], Exchange] = {}
+        self._exchanges: Memory = {} if memory is None else memory
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._restarts = 0
 

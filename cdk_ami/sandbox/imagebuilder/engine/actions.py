@@ -95,8 +95,8 @@ def launch_instance(job: Job, call: Call) -> dict[str, Any]:
 
 def execute_components(job: Job, call: Call) -> dict[str, Any]:
     """Run the components: their phases build and validate in a build, their phase test later."""
-    call.instance(job)
-    job.apply(_BUILD_PHASES if call.use.kind == "BUILD" else _TEST_PHASES)
+    instance_id = call.instance(job)
+    job.apply(_BUILD_PHASES if call.use.kind == "BUILD" else _TEST_PHASES, instance_id)
     return _command()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cdk_ami.sandbox.imagebuilder import arns, managed
+from cdk_ami.sandbox.imagebuilder.engine.machines import MACHINES
 from cdk_ami.sandbox.imagebuilder.engine.plan import Copy, Place, tag_list
 from cdk_ami.sandbox.imagebuilder.engine.session import Session, StepError
 from cdk_ami.sandbox.imagebuilder.models import ImageBuilderBackend
@@ -91,6 +92,7 @@ def capture(session: Session, instance_id: str, plan: Copy) -> str:
         **request,
     )
     image_id: str = answer["ImageId"]
+    MACHINES.keep(instance_id, image_id)
     wait_available(session, image_id, plan.place)
     return image_id
 

@@ -9,9 +9,10 @@ from threading import Event, Thread
 from typing import Any, Final
 
 from cdk_ami.naming import log_group
-from cdk_ami.sandbox.imagebuilder.engine import amis, distribute, instances, notices, scans
+from cdk_ami.sandbox.imagebuilder.engine import amis, components, distribute, instances, notices, scans
 from cdk_ami.sandbox.imagebuilder.engine.job import Job
 from cdk_ami.sandbox.imagebuilder.engine.journal import Journal
+from cdk_ami.sandbox.imagebuilder.engine.machines import MACHINES
 from cdk_ami.sandbox.imagebuilder.engine.plan import (
     ComponentUse,
     Delivery,
@@ -262,8 +263,13 @@ class Build:
             parts = (logs.get("s3KeyPrefix"), parsed.name, parsed.version, str(parsed.build), "console.log")
             self._journal.store(bucket=logs["s3BucketName"], key="/".join(part for part in parts if part))
 
-    def _apply(self, phases: tuple[str, ...]) -> None:
+    def _apply(self, phases: tuple[str, ...], instance_id: str) -> None:
         """Go through the documents: each phase of all components in the recipe's order, as the service does."""
+        if MACHINES.asked:
+            components.run(
+                self._session, self._image, self._components, phases=phases, instance_id=instance_id, tell=self._tell
+            )
+            return
         for phase in phases:
             for component in self._components:
                 for step in component.document.phases.get(phase, ()):

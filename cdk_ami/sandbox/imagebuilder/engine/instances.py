@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from cdk_ami.sandbox.imagebuilder.engine.machines import MACHINES
 from cdk_ami.sandbox.imagebuilder.engine.plan import CREATED_BY, tag_list
 from cdk_ami.sandbox.imagebuilder.engine.session import Session, StepError
 
@@ -65,6 +66,7 @@ def stop(session: Session, instance_id: str) -> None:
 
 def terminate(session: Session, instance_id: str) -> None:
     """Terminate the instance, also in a build that was stopped."""
+    MACHINES.drop(instance_id)
     session.last_call("ec2", "terminate_instances", InstanceIds=[instance_id])
 
 

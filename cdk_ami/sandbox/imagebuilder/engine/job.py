@@ -24,7 +24,7 @@ class Job:
         session: Calls to the other services.
         tell: Takes a line of the log.
         enter: Moves the image on to a state.
-        apply: Runs phases of all components.
+        apply: Runs phases of all components on an instance.
         source: EC2's description of the AMI that the image starts from.
         delivery: Where the AMI goes.
         stamp: What stands for the build date.
@@ -40,7 +40,7 @@ class Job:
     session: Session
     tell: Callable[[str], None]
     enter: Callable[[str], None]
-    apply: Callable[[tuple[str, ...]], None]
+    apply: Callable[[tuple[str, ...], str], None]
     source: Mapping[str, Any]
     delivery: Delivery
     stamp: str

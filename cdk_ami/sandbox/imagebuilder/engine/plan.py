@@ -93,11 +93,19 @@ def groups_of(tests: Sequence[WorkflowUse]) -> tuple[tuple[WorkflowUse, ...], ..
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentUse:
-    """A component as one build runs it: the build version is settled."""
+    """A component as one build runs it: the build version is settled.
+
+    Attributes:
+        arn: ARN of its build version.
+        name: Its name.
+        document: Its document, read.
+        text: Its document, as it was written.
+    """
 
     arn: str
     name: str
     document: Document
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,13 +44,15 @@ class Session:
         stopped: Set when the build is to stop.
 
     Attributes:
+        home: Where the build runs.
+        stopped: Set when the build is to stop.
         memo: What was read from other services and holds for the whole build.
     """
 
     def __init__(self, *, home: Place, stopped: Event) -> None:
         self.home = home
         self.memo: dict[object, Any] = {}
-        self._stopped = stopped
+        self.stopped = stopped
         self._resting = 0
         self._counting = Lock()
 
@@ -80,7 +82,7 @@ class Session:
 
     def check(self) -> None:
         """Raise when the build was stopped."""
-        if self._stopped.is_set():
+        if self.stopped.is_set():
             raise StoppedError
 
     @property
@@ -107,7 +109,7 @@ class Session:
         """
         if seconds > 0:
             with self.rest():
-                CLOCK.sleep(seconds, self._stopped)
+                CLOCK.sleep(seconds, self.stopped)
         self.check()
 
     def wait_for(self, state: Callable[[], str], *, wanted: str, failed: tuple[str, ...], what: str, at: Place) -> None:
@@ -124,7 +126,7 @@ class Session:
             if time.monotonic() > deadline:
                 raise StepError(at, f"{what} is still {found} after {patience:.0f} s")
             with self.rest():
-                self._stopped.wait(_POLL_SECONDS)
+                self.stopped.wait(_POLL_SECONDS)
             self.check()
 
     def wait_by_clock(self, done: Callable[[], bool], *, seconds: float, what: str) -> None:
@@ -139,5 +141,5 @@ class Session:
             while not done():
                 if CLOCK.now() >= end:
                     raise StepError(self.home, f"{what} timed out after {seconds:.0f} s")
-                self._stopped.wait(_POLL_SECONDS)
+                self.stopped.wait(_POLL_SECONDS)
                 self.check()

@@ -110,7 +110,7 @@ def new_image(
 def _components(backend: ImageBuilderBackend, recipe: Record) -> tuple[ComponentUse, ...]:
     found = [backend.get(used["componentArn"]) for used in recipe.body.get("components") or ()]
     return tuple(
-        ComponentUse(arn=record.arn, name=record.body["name"], document=record.document)
+        ComponentUse(arn=record.arn, name=record.body["name"], document=record.document, text=record.body["data"])
         for record in found
         if record.document is not None
     )
