@@ -41,8 +41,9 @@ tests:
 snapshots: .venv/.dev ## Write the stack snapshots anew; read the diff before you commit it
 	$(BIN)/python -m pytest tests/stacks --snapshot-update
 
-benchmarks: .venv/.dev node_modules/.package-lock.json ## Measure synthesis side by side with hand-written L1 and the official L2
+benchmarks: .venv/.dev node_modules/.package-lock.json ## Measure synthesis beside hand-written L1 and the official L2, and components
 	$(BIN)/python benchmarks/synth.py
+	$(BIN)/python benchmarks/components.py
 
 lock: ## Resolve the dependencies anew into requirements/ (needs uv)
 	$(UV_COMPILE) --extra sandbox --group demo --output-file requirements/demo.lock

@@ -20,6 +20,7 @@ IN_ORDER = (
     "docs/how-to/follow-a-channel.md",
     "README.md",
     "examples/README.md",
+    "docs/how-to/run-a-component.md",
     "docs/how-to/import-the-constructs.md",
     "docs/how-to/try-it-without-an-account.md",
     "docs/how-to/clean-up.md",
@@ -29,6 +30,9 @@ ELSEWHERE = {
     "make test": "the CI script runs it, and this test in it",
     "npm install": "package.json pins the same version, and a registry is out of reach here",
     "pip install": "tests/contract/test_wheel.py installs the wheel; a registry is out of reach here",
+    "docker:": "tests/runtime/component/test_docker.py tries the command lines; no engine runs here",
+    "mmdebstrap": "tests/support/debian.py makes such a directory, of fewer packages",
+    "chroot:": "tests/cli/test_component_command.py and the builds of tests/sandbox/imagebuilder run in one",
     "sandbox --port 5000": "tests/sandbox/cli runs it on a free port",
     "sandbox --env": "tests/sandbox/cli evaluates what it prints",
 }
@@ -53,6 +57,8 @@ def followed(project: Project) -> Project:
 def test_the_commands_of_a_page_work_as_written(page: str, followed: Project) -> None:
     if page == "docs/tutorial.md":
         follow_the_edits((ROOT / page).read_text(), followed)
+    if page == "docs/how-to/run-a-component.md":
+        save_the_component((ROOT / page).read_text(), followed.folder / "components/greeting.yaml")
 
     for line in command_lines(ROOT / page):
         followed.run("bash", "-c", as_typed(line, followed))
@@ -83,6 +89,12 @@ def as_typed(line: str, project: Project) -> str:
         "PIPELINE_ARN", f"arn:aws:imagebuilder:us-east-1:{ACCOUNT}:image-pipeline/web"
     )
     return f"export PATH={project.folder}/.venv/bin:$PATH; {typed}"
+
+
+def save_the_component(page: str, path: Path) -> None:
+    """Do what a page asks for before its commands: save the component that it shows."""
+    (component,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    path.write_text(component)
 
 
 def follow_the_edits(tutorial: str, project: Project) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import tempfile
@@ -16,8 +17,8 @@ Hear = Callable[[str, str], None]
 """Takes a stream's name and a line of it."""
 
 _POLL_SECONDS: Final = 0.05
-_LAST_LINES_SECONDS: Final = 0.5
-"""How long lines are waited for when a process has ended, but what it left in the background holds its output open."""
+_SILENCE_SECONDS: Final = 0.5
+"""How long an output must be silent until it is left to what an ended process has left in the background."""
 
 
 class Limits(NamedTuple):
@@ -114,9 +115,8 @@ def run(
     except BaseException:
         _end(process, end)
         raise
-    last = time.monotonic() + _LAST_LINES_SECONDS
     for stream in streams:
-        stream.wait(max(0.0, last - time.monotonic()))
+        stream.wait()
     kept = {stream.name: stream.kept() for stream in streams}
     return Finished(code if code >= 0 else 128 - code, kept.get("stdout", b""), kept["stderr"])
 
@@ -160,10 +160,23 @@ class _Stream:
         self._thread = Thread(target=self._read, name=f"{name} of a step", daemon=True)
         self._thread.start()
 
-    def wait(self, seconds: float) -> None:
-        self._thread.join(seconds)
+    def wait(self) -> None:
+        """Return at the end of the output, or when it is held open by something that says nothing."""
+        seen, silent_since = -1, time.monotonic()
+        while self._thread.is_alive():
+            self._thread.join(_POLL_SECONDS)
+            if seen != len(self._lines) or self._holds_more():
+                seen, silent_since = len(self._lines), time.monotonic()
+            elif time.monotonic() - silent_since > _SILENCE_SECONDS:
+                break
         # What comes later comes from something in the background, and belongs to no step.
         self._hear = None
+
+    def _holds_more(self) -> bool:
+        """Tell whether something waits to be read, which a busy machine has not come to yet."""
+        with suppress(OSError, ValueError):  # closed at its end just now
+            return bool(select.select([self._pipe], [], [], 0)[0])
+        return True
 
     def kept(self) -> bytes:
         return b"".join(self._lines)

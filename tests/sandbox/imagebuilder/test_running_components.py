@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from cdk_ami.cli.main import main
 from cdk_ami.runtime.component.place import PlaceError
 from cdk_ami.runtime.component.where import WhereError
-from cdk_ami.sandbox.imagebuilder.engine.machines import AMIS_KEPT, MACHINES
+from cdk_ami.sandbox.imagebuilder.engine import machines
+from cdk_ami.sandbox.imagebuilder.engine.machines import MACHINES
 from cdk_ami.sandbox.server import Sandbox
 from tests.sandbox.imagebuilder.conftest import SOURCE, Account
 from tests.support.sandbox import reset, wait_until
+from tests.support.synth import ROOT
 
 pytestmark = pytest.mark.debian("mmdebstrap")
 
@@ -174,12 +181,15 @@ def test_a_cancelled_build_ends_what_it_runs(running: Path, account: Account) ->
     wait_until(lambda: list(running.iterdir()) == [])
 
 
-def test_only_the_newest_amis_keep_their_files_and_a_reset_removes_them(sandbox: Sandbox, running: Path) -> None:
+def test_only_the_newest_amis_keep_their_files_and_a_reset_removes_them(
+    sandbox: Sandbox, running: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machines, "AMIS_KEPT", 1)
     machine = MACHINES.on("i-1", list)
-    for number in range(AMIS_KEPT + 2):
+    for number in range(3):
         MACHINES.keep("i-1", f"ami-{number}")
 
-    assert len(list(running.iterdir())) == AMIS_KEPT + 1
+    assert len(list(running.iterdir())) == 2
     reset(sandbox)
     assert list(running.iterdir()) == []
     assert machine.place.label.startswith("chroot:")
@@ -198,3 +208,52 @@ def test_a_place_of_no_use_is_refused_before_anything_runs(where: str, kind: typ
         MACHINES.use(where)
 
     assert not MACHINES.asked
+
+
+PROGRAM = """
+import json, time, boto3
+builder, iam = boto3.client("imagebuilder"), boto3.client("iam")
+iam.create_role(RoleName="builder", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}]}))
+iam.create_instance_profile(InstanceProfileName="builder")
+iam.add_role_to_instance_profile(InstanceProfileName="builder", RoleName="builder")
+component = builder.create_component(name="broken", semanticVersion="1.0.0", platform="Linux", data=DOCUMENT)
+recipe = builder.create_image_recipe(name="web", semanticVersion="1.0.x", parentImage=SOURCE,
+    components=[{"componentArn": component["componentBuildVersionArn"]}])
+infrastructure = builder.create_infrastructure_configuration(name="builds", instanceProfileName="builder")
+image = builder.create_image(imageRecipeArn=recipe["imageRecipeArn"],
+    infrastructureConfigurationArn=infrastructure["infrastructureConfigurationArn"])["imageBuildVersionArn"]
+def state():
+    return builder.get_image(imageBuildVersionArn=image)["image"]["state"]
+while state()["status"] not in ("FAILED", "AVAILABLE"):
+    time.sleep(0.05)
+print(state()["reason"])
+"""
+
+
+def test_the_command_runs_the_components_of_what_is_built_and_leaves_no_files(root: Path, tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    program = PROGRAM.replace("DOCUMENT", repr(document("cat /etc/shells", "exit 3"))).replace("SOURCE", repr(SOURCE))
+
+    shown = subprocess.run(
+        [
+            *(sys.executable, "-m", "cdk_ami.cli.main", "sandbox", f"--run-components=chroot:{root}", "--"),
+            *(sys.executable, "-c", program),
+        ],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "component broken, phase build, step Install: exit code 3" in shown.stdout
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("where", ["host", "nowhere", "chroot:/nowhere"])
+def test_the_command_refuses_a_place_of_no_use(where: str) -> None:
+    shown = CliRunner().invoke(main, ["sandbox", f"--run-components={where}", "--", "true"])
+
+    assert shown.exit_code in (1, 2)
+    assert shown.output.splitlines()[-1].startswith("Error: ")
