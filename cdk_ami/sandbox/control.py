@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 from cdk_ami.sandbox.access import guard
 from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.faults import requests
+from cdk_ami.sandbox.idle import idle
 
 PREFIX: Final = "/_sandbox/"
 """Where the sandbox's own requests go; no service of AWS has such a path."""
@@ -66,6 +67,7 @@ ROUTES: Final[dict[str, Callable[[str, Answer], Answer]]] = {
     "iam": guard.answer,
     "imagebuilder/findings": _findings,
     "imagebuilder/lifecycle": _lifecycle,
+    "idle": idle,
 }
 """What answers each path behind the prefix, given the method and what was asked."""
 

@@ -86,6 +86,10 @@ class CloudFormationBackend(BaseBackend):  # type: ignore[misc]  # the emulator 
         for stack in list(self._stacks.values()):
             stack.idle.wait(RESET_WITHIN_SECONDS)
 
+    def sandbox_running(self) -> list[str]:
+        """Name the stacks that an operation is changing."""
+        return [f"the stack {stack.name}" for stack in list(self._stacks.values()) if not stack.idle.is_set()]
+
     # Look-ups -----------------------------------------------------------------------------------------------------
 
     def stacks(self) -> list[Stack]:

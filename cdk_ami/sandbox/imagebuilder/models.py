@@ -73,6 +73,7 @@ class ImageBuilderBackend(BaseBackend):  # type: ignore[misc]
         executions: Workflow runs by id.
         answers: Answered requests by operation and client token: what was asked and what was answered.
         builds: Builds that run, by the ARN of their image.
+        active: The same, until each has told everybody how it ended.
         halted: Builds that ended before their image was available, but have an AMI to go on from.
         lifecycles: Runs of lifecycle policies, and changes of state, by id.
         planned: What the clock is to do for pipelines and policies, by their ARN.
@@ -89,6 +90,7 @@ class ImageBuilderBackend(BaseBackend):  # type: ignore[misc]
         self.executions: dict[str, Execution] = {}
         self.answers: dict[tuple[str, str], tuple[dict[str, Any], dict[str, Any]]] = {}
         self.builds: dict[str, Build] = {}
+        self.active: dict[str, Build] = {}
         self.halted: dict[str, Build] = {}
         self.lifecycles: dict[str, Lifecycle] = {}
         self.planned: dict[str, Call] = {}
@@ -101,6 +103,10 @@ class ImageBuilderBackend(BaseBackend):  # type: ignore[misc]
         """Stop builds at their next call, for everything is about to be forgotten; they leave nothing behind."""
         for build in list(self.builds.values()):
             build.abandon()
+
+    def sandbox_running(self) -> list[str]:
+        """Name the builds that run, to the last event of each, and wait for nothing."""
+        return [f"the build of {arn}" for arn, build in list(self.active.items()) if not build.resting]
 
     def kind(self, kind: str) -> list[Record]:
         """Return the account's resources of a kind, oldest first."""

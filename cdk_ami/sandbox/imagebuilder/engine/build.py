@@ -82,7 +82,7 @@ def retry(backend: ImageBuilderBackend, image: Record) -> None:
 
 
 def _run(backend: ImageBuilderBackend, image: Record, build: Build) -> Build:
-    backend.builds[image.arn] = build
+    backend.builds[image.arn] = backend.active[image.arn] = build
     Thread(target=build.run, name=f"build {image.arn}", daemon=True).start()
     return build
 
@@ -150,6 +150,11 @@ class Build:
         self._abandoned.set()
         self._stopped.set()
 
+    @property
+    def resting(self) -> bool:
+        """Whether it waits for the clock, or for somebody."""
+        return self._session.resting
+
     def settle(self, seconds: float) -> None:
         """Return when the build has ended, or waits for the clock or for somebody, or after ``seconds``."""
         deadline = time.monotonic() + seconds
@@ -167,6 +172,7 @@ class Build:
                 self._backend.builds.pop(self._image.arn, None)
                 self._image.body["state"] = {"status": "FAILED", "reason": reason[:_REASON_MAX]}
         finally:
+            self._backend.active.pop(self._image.arn, None)
             self._finished.set()
 
     def _walk_and_end(self) -> None:
