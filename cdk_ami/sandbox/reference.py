@@ -36,7 +36,39 @@ Written by `python -m cdk_ami.sandbox.reference`.
 | EventBridge | rules by every operator of event patterns; state machines, functions, topics, queues, log groups and other buses as targets, with their policies and roles; inputs, retries, dead-letter queues, archives; delivery twice, late, lost or out of order on request | a replay takes the whole archive | other targets, API destinations, pipes, schemas |
 | Step Functions | the Amazon States Language with JSONPath, all intrinsic functions, callbacks, nested machines, SDK integrations of every service that the sandbox has, history, express machines; waits follow the sandbox's clock | distributed maps run within the execution | JSONata, variables, activities, versions and aliases, redriving, item readers and result writers |
 | SSM | parameters with history, labels, tiers and events; values of `aws:ec2:image` that stand after a check; sharing by RAM; public parameters of Amazon Linux, Ubuntu, Debian and Windows | the rest as [moto](https://docs.getmoto.org/) has it; parameter policies are kept and do not act | what moto does not have |
-| STS, S3, IAM, KMS, SNS, SQS, CloudWatch, CloudWatch Logs, ECR | roles of other accounts | as [moto](https://docs.getmoto.org/) has them; policies of identities are kept and not enforced | what moto does not have |
+| STS, S3, IAM, KMS, SNS, SQS, CloudWatch, CloudWatch Logs, ECR | roles of other accounts | as [moto](https://docs.getmoto.org/) has them; policies are enforced for the roles that one chooses | what moto does not have |
+| CloudTrail | LookupEvents over the calls of this process, at once | trails are kept as moto keeps them | looking up by resources |
+"""  # noqa: E501 - rows of a table
+
+_CONTROL: Final = """\
+## Requests to the sandbox itself
+
+JSON over HTTP at `/_sandbox/`; [test your image pipeline](../how-to/test-your-image-pipeline.md) does the same from Python.
+
+| path | method | what it does |
+|---|---|---|
+| `clock` | `GET`, `POST` `{"advance": SECONDS}` or `{"speed": FACTOR}` | tells the time, moves it on |
+| `faults` | `POST` a fault, `GET`, `DELETE` one by `?id=` or all | causes, tells and ends faults |
+| `calls` | `GET`, `DELETE` | tells the last 10,000 calls of services, selected by `?service=`, `operation=`, `region=`, `account=`, `engine=`; forgets them |
+| `iam` | `POST` `{"enforce": [ROLE_ARN]}` or `{"enforce": "all-roles"}`, `GET`, `DELETE` | judges calls made with roles by their policies |
+| `idle` | `GET` `?seconds=60` | answers when no stack, build or event is on its way, or with what still is |
+
+A fault has one of these, and what it is narrowed to: `service`, `operation`, `region`, `account`, `parameters`; `callers`
+(`outside`, `engines`: the sandbox's own services, or `all`); `first` so many, `skip` so many before, `probability` with a `seed`.
+
+| fault | effect | callers unless said |
+|---|---|---|
+| `{"error": {"code", "message", "status"}}` | the operation answers with that error | `outside` |
+| `{"throttle": {"rate", "burst"}}` | what comes too often is refused in the service's own words; `{}` refuses every call | `outside` |
+| `{"latency": SECONDS}` | the answer takes longer, by the sandbox's clock | `outside` |
+| `{"lose_answer": true}` | the work is done and the connection drops | `outside` |
+| `{"down": "unavailable"}` or `{"down": "dropped"}` | 503, or no answer | `all` |
+| `{"copies": "failed"}` or `{"copies": "pending"}` | copies of AMIs fail, or stay pending until the fault is ended | `all` |
+
+Policies are judged by actions, resources and conditions: of roles, inline and managed, with permissions boundaries, session
+policies, trust, and the policies of buckets, keys, topics and queues. Resources are told for CloudFormation, EC2, Auto Scaling,
+EventBridge, IAM, Image Builder, KMS, Lambda, Logs, S3, SNS, SQS, SSM, Step Functions and STS; elsewhere the first parameter that is
+an ARN counts, else `*`. A condition key or operator that is not known is refused with `SandboxCannotDecide`.
 """  # noqa: E501 - rows of a table
 
 _TYPES: Final = """\
@@ -49,7 +81,7 @@ changed in place nor by replacement are refused when an update changes them.
 
 def sandbox_page() -> str:
     """Return the page as Markdown."""
-    return "\n".join([_HEAD, *_types(), *_operations()])
+    return "\n".join([_HEAD, _CONTROL, *_types(), *_operations()])
 
 
 def _types() -> Iterator[str]:
