@@ -12,10 +12,10 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 18,20
 export AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types tests destroy lock clean snapshots benchmarks
+.PHONY: help demo test check lint types tests test-lowest destroy lock clean snapshots benchmarks
 
 help: ## Say what there is to make
-	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: .venv/.demo node_modules/.package-lock.json ## Set up, and run the main job on a local AWS: source image -> AMIs -> fleets in two Regions
 	@$(BIN)/cdk-ami sandbox -- $(BIN)/python examples/demo.py $(DEMO_ARGS)
@@ -38,6 +38,14 @@ types:
 tests:
 	$(BIN)/python -m pytest
 
+LOWEST := $(shell sed -nE 's/.*"moto\[server\]>=([0-9.]+),.*/\1/p' pyproject.toml)
+
+test-lowest: .venv/.dev ## Run the tests of the sandbox with the lowest version of the emulator library that is allowed
+	@rm -rf .lowest
+	@$(PIP) install --no-deps --target .lowest "moto==$(LOWEST)"
+	@echo "moto $(LOWEST)"
+	PYTHONPATH="$(CURDIR)/.lowest:$(CURDIR)" $(BIN)/python -m pytest $(or $(TESTS),tests/sandbox)
+
 snapshots: .venv/.dev ## Write the stack snapshots anew; read the diff before you commit it
 	$(BIN)/python -m pytest tests/stacks --snapshot-update
 
@@ -50,7 +58,7 @@ lock: ## Resolve the dependencies anew into requirements/ (needs uv)
 	$(UV_COMPILE) --extra sandbox --group dev --output-file requirements/dev.lock
 
 clean: ## Remove all that the other targets made
-	rm -rf .venv node_modules cdk.out .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules cdk.out .demo .lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/.demo: requirements/demo.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
