@@ -33,18 +33,16 @@ class Sandbox:
         # moto reads these once, on import.
         os.environ.setdefault("MOTO_ENABLE_AMI_VALIDATION", "true")
         os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
-        from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - after the environment is set
-            DomainDispatcherApplication,
-            MotoRequestHandler,
-            create_backend_app,
-        )
-        from werkzeug.serving import make_server  # noqa: PLC0415 - 50 ms that only a server needs
+        from moto.moto_server import werkzeug_app  # noqa: PLC0415 - after the environment is set
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: PLC0415 - same
+        from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: PLC0415 - 50 ms that only a server needs
 
         from cdk_ami.sandbox import answers, clients, control, emulator  # noqa: PLC0415 - imports moto
         from cdk_ami.sandbox.door.application import Door  # noqa: PLC0415 - same
         from cdk_ami.sandbox.imagebuilder.engine.machines import MACHINES  # noqa: PLC0415 - same
 
-        class QuietHandler(MotoRequestHandler):  # type: ignore[misc]
+        # The emulator has a handler of its own since 5.2.5.
+        class QuietHandler(getattr(werkzeug_app, "MotoRequestHandler", WSGIRequestHandler)):  # type: ignore[misc]
             """A request handler that keeps connections open and logs nothing."""
 
             protocol_version = "HTTP/1.1"
