@@ -6,13 +6,12 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-RESOURCE_NAME: Final = re.compile(r"[-_A-Za-z0-9][-_A-Za-z0-9 ]{1,126}[-_A-Za-z0-9]")
+RESOURCE_NAME: Final = r"[-_A-Za-z0-9][-_A-Za-z0-9 ]{1,126}[-_A-Za-z0-9]"
 """Name of an Image Builder resource.  IB API_CreateImageRecipe.html#imagebuilder-CreateImageRecipe-request-name"""
 
-AMI_NAME: Final = re.compile(r"[-_A-Za-z0-9{][-_A-Za-z0-9\s:{}\.]+[-_A-Za-z0-9}]")
+AMI_NAME: Final = r"[-_A-Za-z0-9{][-_A-Za-z0-9\s:{}\.]+[-_A-Za-z0-9}]"
 """Name of an output AMI.  IB API_AmiDistributionConfiguration.html"""
 
 AMI_NAME_MAX: Final = 127
@@ -21,7 +20,7 @@ AMI_NAME_MAX: Final = 127
 BUILD_DATE: Final = "{{ imagebuilder:buildDate }}"
 """What each AMI name must hold, or the second build collides.  IB API_AmiDistributionConfiguration.html"""
 
-PARAMETER_NAME: Final = re.compile(r"[a-zA-Z0-9_.\-/]+")
+PARAMETER_NAME: Final = r"[a-zA-Z0-9_.\-/]+"
 """Name of an SSM parameter.  IB API_SsmParameterConfiguration.html"""
 
 PARAMETER_NAME_MAX: Final = 1011
@@ -60,13 +59,13 @@ TARGET_ACCOUNTS_MAX: Final = 1_536
 ORGANIZATIONS_MAX: Final = 25
 """Organizations, and organizational units, of one launch permission.  IB API_LaunchPermissionConfiguration.html"""
 
-LAUNCH_TEMPLATE_ID: Final = re.compile(r"lt-[a-z0-9-_]{17}")
+LAUNCH_TEMPLATE_ID: Final = r"lt-[a-z0-9-_]{17}"
 """Id of a launch template.  IB API_LaunchTemplateConfiguration.html"""
 
 LAUNCH_TEMPLATES_PER_REGION: Final = 100
 """Launch templates of one distribution target.  IB API_Distribution.html"""
 
-LOG_GROUP: Final = re.compile(r"[a-zA-Z0-9\-_/\.]{1,512}")
+LOG_GROUP: Final = r"[a-zA-Z0-9\-_/\.]{1,512}"
 """Name of a log group.  https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html"""
 
 IMAGE_BUILDER_LOG_PREFIX: Final = "/aws/imagebuilder/"
@@ -87,10 +86,10 @@ PARAMETER_DEPTH_MAX: Final = 15
 """Levels of a parameter's path.
 https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html"""
 
-ACCOUNT_ID: Final = re.compile(r"[0-9]{12}")
+ACCOUNT_ID: Final = r"[0-9]{12}"
 """Id of an account.  https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-identifiers.html"""
 
-TAG_KEY: Final = re.compile(r"[\w\s.:/=+\-@]+")
+TAG_KEY: Final = r"[\w\s.:/=+\-@]+"
 """Key of a tag: letters of any script.  https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html"""
 
 TAG_KEY_MAX: Final = 128
@@ -102,18 +101,18 @@ TAG_VALUE_MAX: Final = 256
 AMI_DESCRIPTION_MAX: Final = 1_024
 """Longest description of an output AMI.  IB API_AmiDistributionConfiguration.html"""
 
-AMI_ID: Final = re.compile(r"ami-(?:[0-9a-f]{17}|[0-9a-f]{8})")
+AMI_ID: Final = r"ami-(?:[0-9a-f]{17}|[0-9a-f]{8})"
 """Id of an AMI.  https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html"""
 
-ORGANIZATION_ARN: Final = re.compile(r"arn:aws[^:]*:organizations::[0-9]{12}:organization/o-[a-z0-9]{10,32}")
+ORGANIZATION_ARN: Final = r"arn:aws[^:]*:organizations::[0-9]{12}:organization/o-[a-z0-9]{10,32}"
 """ARN of an organization.  IB API_LaunchPermissionConfiguration.html"""
 
-ORGANIZATIONAL_UNIT_ARN: Final = re.compile(
+ORGANIZATIONAL_UNIT_ARN: Final = (
     r"arn:aws[^:]*:organizations::[0-9]{12}:ou/o-[a-z0-9]{10,32}/ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}"
 )
 """ARN of an organizational unit.  IB API_LaunchPermissionConfiguration.html"""
 
-CHANNEL_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+CHANNEL_NAME: Final = r"[A-Za-z0-9_.-]{1,64}"
 """Name of a channel: one part of a parameter's name, and short enough to be said.  Our own bound."""
 
 HOP_LIMIT: Final = (1, 64)
@@ -127,16 +126,17 @@ LOG_RETENTION_DAYS: Final = (
 """Days that CloudWatch Logs can keep events.
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
 
-LOG_PREFIX: Final = re.compile(r"[A-Za-z0-9!_.'()-](?:[A-Za-z0-9!_.'()/-]{0,1022}[A-Za-z0-9!_.'()-])?")
+LOG_PREFIX: Final = r"[A-Za-z0-9!_.'()-](?:[A-Za-z0-9!_.'()/-]{0,1022}[A-Za-z0-9!_.'()-])?"
 """Prefix of log objects, of S3's safe characters.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 
-PIPELINE_ARN: Final = re.compile(
-    r"arn:(?P<partition>aws[^:]*):imagebuilder:(?P<region>[^:]+):(?P<account>[0-9]{12}):image-pipeline/(?P<name>[a-z0-9-_]+)"
+PIPELINE_ARN: Final = (
+    r"arn:(?P<partition>aws[^:]*):imagebuilder:(?P<region>[^:]+):(?P<account>[0-9]{12})"
+    r":image-pipeline/(?P<name>[a-z0-9-_]+)"
 )
 """ARN of a pipeline.  IB API_GetImagePipeline.html"""
 
-TIME_ZONE: Final = re.compile(r"[a-zA-Z0-9]{2,}(?:/[a-zA-Z0-9\-_+]+)*")
+TIME_ZONE: Final = r"[a-zA-Z0-9]{2,}(?:/[a-zA-Z0-9\-_+]+)*"
 """Time zone of a schedule.  IB API_Schedule.html"""
 
 WORKING_DIRECTORY_MAX: Final = 1_024
@@ -161,7 +161,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.h
 DOCUMENT_MAX_CHARS: Final = 64_000
 """Longest component document, inline or in S3, by default.  IB API_CreateComponent.html#request-uri"""
 
-VARIABLE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{3,128}")
+VARIABLE_NAME: Final = r"[A-Za-z0-9_-]{3,128}"
 """Name of a parameter or constant of a component document.
 https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-user-defined-variables.html"""
 

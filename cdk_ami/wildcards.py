@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from aws_cdk import Acknowledgment, Stack, Validations
+from aws_cdk import Acknowledgment, Validations
 
 from cdk_ami.checks.rule import is_token
+from cdk_ami.home import stack_of
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
@@ -31,7 +32,7 @@ def acknowledge_wildcards(role: iam.CfnRole, document: Mapping[str, Any], *, rea
     found = wildcards(document)
     if not found:
         return
-    resolved = Stack.of(role).resolve(found) if is_token(found) else found
+    resolved = stack_of(role).resolve(found) if is_token(found) else found
     Validations.of(role).acknowledge(
         *(Acknowledgment(id=f"AwsSolutions-IAM5[Resource::{plain_arn(arn)}]", reason=reason) for arn in resolved)
     )

@@ -26,6 +26,7 @@ from cdk_ami.checks import components as component_rules
 from cdk_ami.distribution.channel import Tracking
 from cdk_ami.distribution.distribution import Distribution
 from cdk_ami.errors import ConfigError, Faults
+from cdk_ami.home import account_of, partition_of, region_of, stack_of
 from cdk_ami.naming import ENTRY_CHANNEL, IMAGE_TAG, normalized
 from cdk_ami.recipe.component import Component
 from cdk_ami.recipe.volume import Volume, check_volumes
@@ -134,9 +135,9 @@ class GoldenImage(NamedImage):
         notifications: sns.ITopic | None = None,
         execution_role: iam.IRole | None = None,
     ) -> None:
-        stack = Stack.of(scope)
+        stack = stack_of(scope)
         image_name, ami_tags = normalized(name), dict(tags or {})
-        arns = ImageArns(partition=stack.partition, region=stack.region, account=stack.account, name=image_name)
+        arns = _arns(stack, image_name)
         identity, wrong_tags = {IMAGE_TAG: image_name}, names.tags(ami_tags)
         goes_to = distribution or Distribution.to_regions(arns.region)
         own_distribution = isinstance(goes_to, Distribution)
@@ -254,8 +255,7 @@ class GoldenImage(NamedImage):
         faults = Faults(scope, construct_id)
         find_faults_of_name(faults, name)
         faults.raise_if_any()
-        stack = Stack.of(scope)
-        arns = ImageArns(partition=stack.partition, region=stack.region, account=stack.account, name=normalized(name))
+        arns = _arns(stack_of(scope), normalized(name))
         return NamedImage(scope, construct_id, arns=arns, entry_channel=entry_channel)
 
     @staticmethod
@@ -276,7 +276,7 @@ class GoldenImage(NamedImage):
         faults = Faults(scope, construct_id)
         faults.check("pipeline_arn", builds.pipeline_arn(pipeline_arn))
         faults.raise_if_any()
-        parts = Stack.of(scope).split_arn(pipeline_arn, ArnFormat.SLASH_RESOURCE_NAME)
+        parts = stack_of(scope).split_arn(pipeline_arn, ArnFormat.SLASH_RESOURCE_NAME)
         arns = ImageArns(
             partition=parts.partition or Aws.PARTITION,
             region=parts.region or Aws.REGION,
@@ -353,6 +353,10 @@ class GoldenImage(NamedImage):
         if not isinstance(goes_to, Distribution):
             return goes_to.distribution_configuration_ref.distribution_configuration_arn
         return goes_to.render(self, "Distribution", name=self.image_name).attr_arn
+
+
+def _arns(stack: Stack, name: str) -> ImageArns:
+    return ImageArns(partition=partition_of(stack), region=region_of(stack), account=account_of(stack), name=name)
 
 
 def _steps(

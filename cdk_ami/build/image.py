@@ -20,6 +20,7 @@ from cdk_ami.build.events import (
 )
 from cdk_ami.checks import names
 from cdk_ami.distribution.channel import ImageChannel
+from cdk_ami.home import belongs_to, stack_of
 from cdk_ami.naming import ENTRY_CHANNEL, channel_parameter
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class NamedImage(Construct):
         self, scope: Construct, construct_id: str, *, arns: ImageArns, entry_channel: str = ENTRY_CHANNEL
     ) -> None:
         super().__init__(scope, construct_id)
+        belongs_to(self, stack_of(scope))
         self._arns = arns
         self._entry_channel = entry_channel
 

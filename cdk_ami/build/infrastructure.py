@@ -106,8 +106,9 @@ def render_infrastructure(
     if topic:
         _let_service_use_key(topic, arns)
     needs: list[IDependable] = [*environment.security_groups, *environment.requires]
-    if environment.vpc and subnet:
-        needs += [environment.vpc.internet_connectivity_established, subnet.internet_connectivity_established]
+    if subnet:
+        # The way out of the subnet begins with a route, which waits for its gateway.
+        needs.append(subnet.internet_connectivity_established)
     return Infrastructure(
         configuration=configuration,
         role=role,

@@ -19,7 +19,7 @@ from cdk_ami.source.platform import Platform
 
 _IB: Final = "https://docs.aws.amazon.com/imagebuilder/latest/APIReference/"
 _PUBLIC_PARAMETERS: Final = "/aws/service/"
-_ABSOLUTE: Final = {Platform.LINUX: re.compile(r"/.*"), Platform.WINDOWS: re.compile(r"[A-Za-z]:[/\\].*")}
+_ABSOLUTE: Final = {Platform.LINUX: r"/.*", Platform.WINDOWS: r"[A-Za-z]:[/\\].*"}
 
 
 @rule("SubnetWithVpc", source=f"{_IB}API_CreateInfrastructureConfiguration.html")
@@ -71,7 +71,7 @@ def log_retention(days: int) -> Iterator[Problem]:
 @rule("LogPrefix", source=f"{_IB}API_S3Logs.html")
 def log_prefix(prefix: str) -> Iterator[Problem]:
     """A prefix of log objects is a path without a slash at either end, or the objects get an empty folder."""
-    if not LOG_PREFIX.fullmatch(prefix):
+    if not re.fullmatch(LOG_PREFIX, prefix):
         yield Problem(
             problem="is no prefix of log objects",
             got=prefix,
@@ -84,7 +84,7 @@ def working_directory(path: str, platform: Platform) -> Iterator[Problem]:
     """A working directory is an absolute path of the image's operating system."""
     if len(path) > WORKING_DIRECTORY_MAX:
         yield Problem(problem=f"has {len(path)} characters", got=path, fix=f"use at most {WORKING_DIRECTORY_MAX}")
-    if not _ABSOLUTE[platform].fullmatch(path):
+    if not re.fullmatch(_ABSOLUTE[platform], path):
         example = "/opt/build" if platform == Platform.LINUX else "C:/build"
         yield Problem(problem=f"is no absolute path on {platform.value}", got=path, fix=f"write it as {example!r}")
 
@@ -126,7 +126,7 @@ def standard_topic(*, fifo: bool) -> Iterator[Problem]:
 @rule("PipelineArn", source=f"{_IB}API_GetImagePipeline.html")
 def pipeline_arn(arn: str) -> Iterator[Problem]:
     """An ARN of a pipeline names partition, Region, account and pipeline."""
-    if not PIPELINE_ARN.fullmatch(arn):
+    if not re.fullmatch(PIPELINE_ARN, arn):
         yield Problem(
             problem="is no ARN of a pipeline",
             got=arn,

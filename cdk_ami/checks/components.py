@@ -14,12 +14,12 @@ from cdk_ami.limits import COMPONENTS_PER_RECIPE, INLINE_DOCUMENT_MAX_CHARS
 _CREATE: Final = f"{IB}API_CreateComponent.html"
 _CONFIGURATION: Final = f"{IB}API_ComponentConfiguration.html"
 _VERSIONS: Final = "https://docs.aws.amazon.com/imagebuilder/latest/userguide/ibhow-semantic-versioning.html"
-_ARN: Final = re.compile(
+_ARN: Final = (
     r"arn:aws[^:]*:imagebuilder:[^:]+:(?:[0-9]{12}|aws(?:-[a-z-]+)?|third-party):component/[a-z0-9-_]+"
     r"/(?:(?:[0-9]+|x)\.(?:[0-9]+|x)\.(?:[0-9]+|x)|[0-9]+\.[0-9]+\.[0-9]+/[0-9]+)"
 )
-_MANAGED_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,126}[a-z0-9]")
-_VERSION: Final = re.compile(r"(?:x\.x\.x|[0-9]+\.x\.x|[0-9]+\.[0-9]+\.x|[0-9]+\.[0-9]+\.[0-9]+(?:/[0-9]+)?)")
+_MANAGED_NAME: Final = r"[a-z0-9][a-z0-9-]{1,126}[a-z0-9]"
+_VERSION: Final = r"(?:x\.x\.x|[0-9]+\.x\.x|[0-9]+\.[0-9]+\.x|[0-9]+\.[0-9]+\.[0-9]+(?:/[0-9]+)?)"
 _NAME_MAX: Final = 128
 """Longest name of a component.  API_CreateComponent.html"""
 _SUPPORTED_OS_MAX: Final = 25
@@ -63,7 +63,7 @@ def command_phase(phase: str) -> Iterator[Problem]:
 @rule("ComponentArn", source=_CONFIGURATION)
 def component_arn(arn: str) -> Iterator[Problem]:
     """A component's ARN names a version, with x from the right, or a build version."""
-    if not isinstance(arn, str) or not _ARN.fullmatch(arn):
+    if not isinstance(arn, str) or not re.fullmatch(_ARN, arn):
         yield Problem(
             problem="is no ARN of a component version",
             got=arn,
@@ -77,7 +77,7 @@ def component_arn(arn: str) -> Iterator[Problem]:
 )
 def managed_name(name: str) -> Iterator[Problem]:
     """A component that AWS manages has a normalized name."""
-    if not isinstance(name, str) or not _MANAGED_NAME.fullmatch(name):
+    if not isinstance(name, str) or not re.fullmatch(_MANAGED_NAME, name):
         yield Problem(
             problem="is no name of a component that AWS manages",
             got=name,
@@ -88,7 +88,7 @@ def managed_name(name: str) -> Iterator[Problem]:
 @rule("ComponentVersion", source=_VERSIONS)
 def component_version(version: str) -> Iterator[Problem]:
     """A version has three nodes, and everything right of the first x is x."""
-    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+    if not isinstance(version, str) or not re.fullmatch(_VERSION, version):
         yield Problem(
             problem="is no version that Image Builder knows",
             got=version,

@@ -23,11 +23,9 @@ _IB: Final = "https://docs.aws.amazon.com/imagebuilder/latest/APIReference/"
 _SHARING: Final = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/sharingamis-intro.html"
 _KEYS: Final = "https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html"
 
-_KEY_ARN: Final = re.compile(
-    r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]+):[0-9]{12}:(?:key/[A-Za-z0-9-]+|alias/[A-Za-z0-9/_-]+)"
-)
-_KEY_ALIAS: Final = re.compile(r"alias/[A-Za-z0-9/_-]{1,250}")
-_KEY_ID: Final = re.compile(r"mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_KEY_ARN: Final = r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]+):[0-9]{12}:(?:key/[A-Za-z0-9-]+|alias/[A-Za-z0-9/_-]+)"
+_KEY_ALIAS: Final = r"alias/[A-Za-z0-9/_-]{1,250}"
+_KEY_ID: Final = r"mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 @rule("DistributionTargets", source=f"{_IB}API_CreateDistributionConfiguration.html")
@@ -87,14 +85,14 @@ def permission_names_somebody(grantees: int) -> Iterator[Problem]:
 @rule("KmsKey", source=_KEYS)
 def kms_key(key: str) -> Iterator[Problem]:
     """A key is named by ARN, alias ARN, alias or id."""
-    if not (_KEY_ARN.fullmatch(key) or _KEY_ALIAS.fullmatch(key) or _KEY_ID.fullmatch(key)):
+    if not (re.fullmatch(_KEY_ARN, key) or re.fullmatch(_KEY_ALIAS, key) or re.fullmatch(_KEY_ID, key)):
         yield Problem(problem="names no KMS key", got=key, fix="give a key ARN, an alias ARN, 'alias/NAME' or a key id")
 
 
 @rule("KmsKeyRegion", source="https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption.html")
 def kms_key_region(key: str, region: str) -> Iterator[Problem]:
     """A key encrypts in its own Region only."""
-    found = _KEY_ARN.fullmatch(key)
+    found = re.fullmatch(_KEY_ARN, key)
     if found and found["region"] != region:
         yield Problem(
             problem=f"is a key of {found['region']}, which cannot encrypt in {region}",
@@ -131,7 +129,7 @@ def public_encrypted(key: str) -> Iterator[Problem]:
 @rule("LaunchTemplateId", source=f"{_IB}API_LaunchTemplateConfiguration.html")
 def launch_template_id(template_id: str) -> Iterator[Problem]:
     """Distribution knows launch templates by id."""
-    if not LAUNCH_TEMPLATE_ID.fullmatch(template_id):
+    if not re.fullmatch(LAUNCH_TEMPLATE_ID, template_id):
         yield Problem(
             problem="is no launch template id",
             got=template_id,
@@ -166,7 +164,7 @@ def among_target_accounts(account: str, accounts: Sequence[str]) -> Iterator[Pro
 )
 def channel_name(channel: str) -> Iterator[Problem]:
     """A channel's name is the last part of a parameter name."""
-    if not CHANNEL_NAME.fullmatch(channel):
+    if not re.fullmatch(CHANNEL_NAME, channel):
         yield Problem(
             problem="is no channel name",
             got=channel,
@@ -187,11 +185,11 @@ def channels_once(channels: Sequence[str], entry: str) -> Iterator[Problem]:
 @rule("AmiId", source="https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Image.html")
 def ami_id(value: str) -> Iterator[Problem]:
     """An AMI id is ami- and 8 or 17 hexadecimal digits."""
-    if not AMI_ID.fullmatch(value):
+    if not re.fullmatch(AMI_ID, value):
         yield Problem(problem="is no AMI id", got=value, fix="give an id such as ami-0123456789abcdef0")
 
 
-def _arns(arns: Sequence[str], form: re.Pattern[str], noun: str, example: str) -> Iterator[Problem]:
+def _arns(arns: Sequence[str], form: str, noun: str, example: str) -> Iterator[Problem]:
     if len(arns) > ORGANIZATIONS_MAX:
         yield Problem(
             problem=f"names {len(arns)} {noun}s",
@@ -199,7 +197,7 @@ def _arns(arns: Sequence[str], form: re.Pattern[str], noun: str, example: str) -
             fix=f"keep at most {ORGANIZATIONS_MAX}: share one level up",
         )
     for index, arn in enumerate(arns):
-        if not form.fullmatch(arn):
+        if not re.fullmatch(form, arn):
             yield Problem(
                 problem=f"is no ARN of an {noun}", got=arn, fix=f"give one such as {example}", at=f"[{index}]"
             )

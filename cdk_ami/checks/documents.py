@@ -6,6 +6,7 @@ in the document: ``phases[0].steps[2].inputs.commands``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cache
@@ -206,7 +207,7 @@ def variable_names(document: Sealed) -> Iterator[Problem]:
         for index, entry in enumerate(_list(document.mapping.get(section))):
             for name in entry if isinstance(entry, dict) else ():
                 at = f"{section}[{index}]"
-                if not VARIABLE_NAME.fullmatch(name):
+                if not re.fullmatch(VARIABLE_NAME, name):
                     yield Problem(
                         problem="is no name of a parameter or constant",
                         got=name,

@@ -18,8 +18,8 @@ from cdk_ami.limits import (
 _ASG: Final = "https://docs.aws.amazon.com/autoscaling/ec2/APIReference/"
 _ZONES: Final = "https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-availability-zones.html"
 # A zone's name is its Region's with a letter, and a local or Wavelength zone has a group's name between the two.
-_ZONE: Final = re.compile(r"(?P<region>[a-z]{2,4}(?:-[a-z]+)+-[0-9]+)(?P<place>[a-z]|-[a-z0-9-]+)")
-_ZONE_ID: Final = re.compile(r"[a-z]{3,5}[0-9]-az[0-9]+")
+_ZONE: Final = r"(?P<region>[a-z]{2,4}(?:-[a-z]+)+-[0-9]+)(?P<place>[a-z]|-[a-z0-9-]+)"
+_ZONE_ID: Final = r"[a-z]{3,5}[0-9]-az[0-9]+"
 
 
 @rule("Zones", source=_ZONES)
@@ -37,20 +37,20 @@ def zones(names: Sequence[str]) -> Iterator[Problem]:
 @rule("ZoneName", source=_ZONES)
 def zone_name(name: str) -> Iterator[Problem]:
     """A zone is named by its Region and a letter."""
-    if _ZONE_ID.fullmatch(name):
+    if re.fullmatch(_ZONE_ID, name):
         yield Problem(
             problem="is the id of a zone, not its name",
             got=name,
             fix="give the name that your account has for it, such as 'us-east-1a'",
         )
-    elif not _ZONE.fullmatch(name):
+    elif not re.fullmatch(_ZONE, name):
         yield Problem(problem="is no Availability Zone", got=name, fix="give a name such as 'us-east-1a'")
 
 
 @rule("ZoneRegion", source=_ZONES)
 def zone_region(name: str, region: str) -> Iterator[Problem]:
     """A zone lies in the stack's Region."""
-    found = _ZONE.fullmatch(name)
+    found = re.fullmatch(_ZONE, name)
     if found and found["region"] != region:
         yield Problem(
             problem=f"is not a zone of {region}, the Region of the stack",
@@ -159,7 +159,7 @@ def all_known(values: Sequence[str]) -> bool:
 )
 def agent_log_prefix(prefix: str) -> Iterator[Problem]:
     """The beginning of a log group's name is of letters, digits and a few signs, and no wildcard stands in it."""
-    if not LOG_GROUP.fullmatch(prefix):
+    if not re.fullmatch(LOG_GROUP, prefix):
         yield Problem(
             problem="is not how the name of a log group begins",
             got=prefix,

@@ -10,16 +10,16 @@ from cdk_ami.checks.rule import Problem, rule
 from cdk_ami.source.platform import Architecture
 
 _NAMES: Final = "https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html"
-_TYPE: Final = re.compile(r"(?P<family>[a-z][a-z0-9-]*)\.(?P<size>[a-z0-9-]+)")
+_TYPE: Final = r"(?P<family>[a-z][a-z0-9-]*)\.(?P<size>[a-z0-9-]+)"
 # Series, generation, then letters of which g stands for Graviton: m7gd, but neither g5 nor gr6.
-_SIZE: Final = re.compile(r"nano|micro|small|medium|large|[0-9]*xlarge|metal(-[0-9]+xl)?")
-_FAMILY: Final = re.compile(r"(?P<series>[a-z]+)(?P<generation>[0-9]+)(?P<attributes>[a-z0-9-]*)")
+_SIZE: Final = r"nano|micro|small|medium|large|[0-9]*xlarge|metal(-[0-9]+xl)?"
+_FAMILY: Final = r"(?P<series>[a-z]+)(?P<generation>[0-9]+)(?P<attributes>[a-z0-9-]*)"
 
 
 def architecture_of(instance_type: str) -> Architecture | None:
     """Return the processor of ``instance_type`` by AWS's naming, None when the name does not follow it."""
-    parts = _TYPE.fullmatch(instance_type)
-    family = _FAMILY.fullmatch(parts["family"]) if parts else None
+    parts = re.fullmatch(_TYPE, instance_type)
+    family = re.fullmatch(_FAMILY, parts["family"]) if parts else None
     if family is None:
         return None
     if family["series"] == "mac":
@@ -31,8 +31,8 @@ def architecture_of(instance_type: str) -> Architecture | None:
 @rule("InstanceType", source=_NAMES)
 def instance_type(name: str) -> Iterator[Problem]:
     """An instance type is a family and one of AWS's sizes with a dot between them."""
-    parts = _TYPE.fullmatch(name)
-    if parts is None or not _SIZE.fullmatch(parts["size"]):
+    parts = re.fullmatch(_TYPE, name)
+    if parts is None or not re.fullmatch(_SIZE, parts["size"]):
         yield Problem(problem="is no instance type", got=name, fix="write family and size, such as 't3.medium'")
 
 

@@ -32,13 +32,13 @@ IB: Final = "https://docs.aws.amazon.com/imagebuilder/latest/APIReference/"
 _SSM: Final = "https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html"
 _TAGS: Final = "https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html"
 # The build date in any spacing: the service accepts the expression with and without blanks.
-_BUILD_DATE: Final = re.compile(r"\{\{\s*imagebuilder:buildDate\s*\}\}")
+_BUILD_DATE: Final = r"\{\{\s*imagebuilder:buildDate\s*\}\}"
 
 
 @rule("ResourceName", source=f"{IB}API_CreateImageRecipe.html")
 def resource_name(name: str) -> Iterator[Problem]:
     """A name of an Image Builder resource has 3 to 128 letters, digits, blanks, hyphens and underscores."""
-    if not RESOURCE_NAME.fullmatch(name):
+    if not re.fullmatch(RESOURCE_NAME, name):
         yield Problem(
             problem="is no name of an Image Builder resource",
             got=name,
@@ -55,7 +55,7 @@ def ami_name(name: str) -> Iterator[Problem]:
             got=name,
             fix=f"use {AMI_NAME_MIN} to {AMI_NAME_MAX} characters",
         )
-    elif not AMI_NAME.fullmatch(name):
+    elif not re.fullmatch(AMI_NAME, name):
         yield Problem(
             problem="holds characters that an AMI name of Image Builder may not hold",
             got=name,
@@ -66,14 +66,14 @@ def ami_name(name: str) -> Iterator[Problem]:
 @rule("AmiNameBuildDate", source=f"{IB}API_AmiDistributionConfiguration.html")
 def ami_name_build_date(name: str) -> Iterator[Problem]:
     """A name of an output AMI holds the build date, or the second build collides with the first."""
-    if not _BUILD_DATE.search(name):
+    if not re.search(_BUILD_DATE, name):
         yield Problem(problem="lacks the build date", got=name, fix=f"add {BUILD_DATE!r} to the name")
 
 
 @rule("ParameterName", source=_SSM)
 def parameter_name(name: str) -> Iterator[Problem]:
     """A name of an SSM parameter is a path of letters, digits and _.- that does not begin with aws or ssm."""
-    if not PARAMETER_NAME.fullmatch(name):
+    if not re.fullmatch(PARAMETER_NAME, name):
         yield Problem(
             problem="is no name of an SSM parameter",
             got=name,
@@ -137,7 +137,7 @@ def _tags(values: Mapping[str, str], *, limit: int) -> Iterator[Problem]:
                 fix="choose another prefix",
                 at=at,
             )
-        elif not TAG_KEY.fullmatch(key) or len(key) > TAG_KEY_MAX:
+        elif not re.fullmatch(TAG_KEY, key) or len(key) > TAG_KEY_MAX:
             yield Problem(
                 problem="is no tag key",
                 got=key,
@@ -186,6 +186,6 @@ def one_partition(codes: Sequence[str]) -> Iterator[Problem]:
 @rule("AccountId", source="https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-identifiers.html")
 def account_id(account: str) -> Iterator[Problem]:
     """An account id is a string of twelve digits."""
-    if not isinstance(account, str) or not ACCOUNT_ID.fullmatch(account):
+    if not isinstance(account, str) or not re.fullmatch(ACCOUNT_ID, account):
         fix = "write it as a string, so that leading zeros stay" if isinstance(account, int) else "use twelve digits"
         yield Problem(problem="is no AWS account id", got=account, fix=fix)

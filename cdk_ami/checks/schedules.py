@@ -14,7 +14,7 @@ _CRON: Final = "https://docs.aws.amazon.com/imagebuilder/latest/userguide/cron-e
 _IB: Final = "https://docs.aws.amazon.com/imagebuilder/latest/APIReference/"
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_RATE: Final = re.compile(r"rate\([1-9][0-9]* (?:minute|hour|day)s?\)")
+_RATE: Final = r"rate\([1-9][0-9]* (?:minute|hour|day)s?\)"
 _EXAMPLE: Final = "cron(0 4 ? * sun *)"
 
 
@@ -68,7 +68,7 @@ _DAY_OF_MONTH, _DAY_OF_WEEK = 2, 4
 @rule("ScheduleExpression", source=_CRON)
 def schedule_expression(expression: str) -> Iterator[Problem]:
     """A schedule is rate(...), or cron(...) with six fields of which one of the two days is a question mark."""
-    if _RATE.fullmatch(expression):
+    if re.fullmatch(_RATE, expression):
         return
     inside = re.fullmatch(r"cron\((?P<fields>[^()]*)\)", expression)
     if inside is None:
@@ -102,7 +102,7 @@ def schedule_expression(expression: str) -> Iterator[Problem]:
 def time_zone(name: str) -> Iterator[Problem]:
     """A time zone has an IANA name, such as Etc/UTC or Europe/Berlin."""
     fix = "use an IANA name such as 'Etc/UTC' or 'Europe/Berlin'"
-    if not TIME_ZONE.fullmatch(name):
+    if not re.fullmatch(TIME_ZONE, name):
         yield Problem(problem="is no name of a time zone", got=name, fix=fix)
         return
     from zoneinfo import TZPATH  # noqa: PLC0415 - slow to import, and few images have a schedule

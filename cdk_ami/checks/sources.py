@@ -15,15 +15,15 @@ from cdk_ami.source.platform import Architecture, Platform
 _EC2: Final = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference/"
 # https://docs.aws.amazon.com/marketplace/latest/userguide/ami-single-ami-products.html: products listed before the
 # catalogue's API carry a UUID.
-_PRODUCT_ID: Final = re.compile(r"prod-[a-z0-9]{13}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_PRODUCT_ID: Final = r"prod-[a-z0-9]{13}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _OWNER_ALIASES: Final = ("amazon", "aws-backup-vault", "aws-marketplace", "self")
 # {API}API_CreateImageRecipe.html and the ARN pattern of API_GetImage.html
-_IMAGE_ARN: Final = re.compile(
+_IMAGE_ARN: Final = (
     r"arn:aws[^:]*:imagebuilder:[^:]+:(?:[0-9]{12}|aws(?:-[a-z-]+)?|third-party):image/[a-z0-9-_]+"
     r"/(?:x|[0-9]+)\.(?:x|[0-9]+)\.(?:x|[0-9]+)(?:/[0-9]+)?"
 )
-_IMAGE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,126}[a-z0-9]")
-_PARAMETER_ARN: Final = re.compile(r"arn:aws[^:]*:ssm:[^:]+:[0-9]{0,12}:parameter/.+")
+_IMAGE_NAME: Final = r"[a-z0-9][a-z0-9-]{0,126}[a-z0-9]"
+_PARAMETER_ARN: Final = r"arn:aws[^:]*:ssm:[^:]+:[0-9]{0,12}:parameter/.+"
 
 
 @rule(
@@ -68,7 +68,7 @@ def windows_architecture(platform: str, architecture: str) -> Iterator[Problem]:
 @rule("MarketplaceProductId", source=f"{IB}API_CreateImageRecipe.html")
 def product_id(value: str) -> Iterator[Problem]:
     """A Marketplace product id is prod- and 13 letters and digits, or a UUID for older products."""
-    if not isinstance(value, str) or not _PRODUCT_ID.fullmatch(value):
+    if not isinstance(value, str) or not re.fullmatch(_PRODUCT_ID, value):
         yield Problem(
             problem="is no product id of the Marketplace",
             got=value,
@@ -87,7 +87,7 @@ def lookup_owners(owners: Sequence[str]) -> Iterator[Problem]:
         )
         return
     for index, owner in enumerate(owners):
-        if not isinstance(owner, str) or not (ACCOUNT_ID.fullmatch(owner) or owner in _OWNER_ALIASES):
+        if not isinstance(owner, str) or not (re.fullmatch(ACCOUNT_ID, owner) or owner in _OWNER_ALIASES):
             yield Problem(
                 problem="is no owner of AMIs",
                 got=owner,
@@ -109,13 +109,13 @@ def lookup_name(name: str) -> Iterator[Problem]:
 def image_builder_image(name_or_arn: str) -> Iterator[Problem]:
     """An image of Image Builder is named by its ARN, or by the normalized name of one that AWS manages."""
     if name_or_arn.startswith("arn:"):
-        if not _IMAGE_ARN.fullmatch(name_or_arn):
+        if not re.fullmatch(_IMAGE_ARN, name_or_arn):
             yield Problem(
                 problem="is no ARN of an image of Image Builder",
                 got=name_or_arn,
                 fix="write arn:aws:imagebuilder:REGION:ACCOUNT:image/NAME/x.x.x",
             )
-    elif not _IMAGE_NAME.fullmatch(name_or_arn):
+    elif not re.fullmatch(_IMAGE_NAME, name_or_arn):
         yield Problem(
             problem="is no name of an image that AWS manages",
             got=name_or_arn,
@@ -125,4 +125,4 @@ def image_builder_image(name_or_arn: str) -> Iterator[Problem]:
 
 def is_parameter_arn(name: str) -> bool:
     """Tell whether ``name`` is the ARN of a parameter, which another account may have shared."""
-    return _PARAMETER_ARN.fullmatch(name) is not None
+    return re.fullmatch(_PARAMETER_ARN, name) is not None

@@ -13,7 +13,7 @@ from cdk_ami.limits import VOLUME_GIB, VOLUME_IOPS, VOLUME_THROUGHPUT_MIB
 _EBS: Final = f"{IB}API_EbsInstanceBlockDeviceSpecification.html"
 _TYPES_PAGE: Final = "https://docs.aws.amazon.com/ebs/latest/userguide/ebs-volume-types.html"
 _DEVICES: Final = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/device_naming.html"
-_DEVICE: Final = re.compile(r"(?:/dev/(?:sd[a-z](?:1[0-5]|[1-9])?|xvd[a-z]{1,2}[0-9]?|nvme[0-9]+n1)|xvd[a-z]{1,2})")
+_DEVICE: Final = r"(?:/dev/(?:sd[a-z](?:1[0-5]|[1-9])?|xvd[a-z]{1,2}[0-9]?|nvme[0-9]+n1)|xvd[a-z]{1,2})"
 
 
 class VolumeType(NamedTuple):
@@ -50,7 +50,7 @@ _GP3_IOPS_DEFAULT: Final = 3_000
 @rule("DeviceName", source=_DEVICES)
 def device_name(name: str) -> Iterator[Problem]:
     """A device has a name that EC2 accepts."""
-    if not _DEVICE.fullmatch(name):
+    if not re.fullmatch(_DEVICE, name):
         yield Problem(problem="is no device name", got=name, fix="write it as /dev/sdf or /dev/xvdf")
 
 

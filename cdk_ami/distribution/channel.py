@@ -17,7 +17,7 @@ from cdk_ami.source.platform import Architecture, Platform
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
-    from constructs import Construct, IConstruct
+    from constructs import IConstruct
 
     from cdk_ami.distribution.channel_image import ChannelImage
 
@@ -182,17 +182,17 @@ class ImageChannel:
         )
 
 
-def announce(scope: Construct, written: Iterable[tuple[str, str]]) -> None:
-    """Note for the app of ``scope`` that builds write these parameters: pairs of Region and name."""
-    _WRITTEN.setdefault(scope.node.root, set()).update(written)
+def announce(app: IConstruct, written: Iterable[tuple[str, str]]) -> None:
+    """Note that builds of ``app`` write these parameters: pairs of Region and name."""
+    _WRITTEN.setdefault(app, set()).update(written)
 
 
-def is_announced(scope: Construct, region: str, name: str) -> bool:
-    """Tell whether a distribution of the same app, made before, writes the parameter ``name`` in ``region``.
+def is_announced(app: IConstruct, region: str, name: str) -> bool:
+    """Tell whether a distribution of ``app``, made before, writes the parameter ``name`` in ``region``.
 
     A Region that is not known yet matches every Region.
     """
     return any(
         name == written and (there == region or is_token(region) or is_token(there))
-        for there, written in _WRITTEN.get(scope.node.root, ())
+        for there, written in _WRITTEN.get(app, ())
     )

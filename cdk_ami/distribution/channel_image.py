@@ -6,6 +6,8 @@ import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Final
+from weakref import WeakKeyDictionary
 
 import jsii
 from aws_cdk import Annotations, CfnMapping, CfnParameter, Fn, Stack
@@ -15,9 +17,13 @@ from constructs import Construct, IConstruct
 from cdk_ami.checks.rule import is_token
 from cdk_ami.distribution.channel import ImageChannel, Tracking, is_announced
 from cdk_ami.errors import Faults
+from cdk_ami.home import app_of, region_of, stack_of
 from cdk_ami.source.platform import Architecture, Platform
 
 _WINDOWS_ROOT = "/dev/sda1"
+
+# By stack: the values of the parameters made in it, by logical id.  A look into the tree would cost two calls each.
+_PARAMETERS: Final[WeakKeyDictionary[Stack, dict[str, str]]] = WeakKeyDictionary()
 
 
 @jsii.implements(ec2.IMachineImage)
@@ -85,12 +91,12 @@ class DeployedImage(ChannelImage):
         """
         if is_token(self.channel.parameter_name):
             return f"{{{{resolve:ssm:{self.channel.parameter_name}}}}}"
-        stack = Stack.of(scope)
+        stack = stack_of(scope)
         logical_id = _logical_id("Channel", self.channel.parameter_name)
-        parameter = stack.node.try_find_child(logical_id)
-        if not isinstance(parameter, CfnParameter):
-            parameter = self._parameter(stack, logical_id)
-        return parameter.value_as_string
+        made = _PARAMETERS.setdefault(stack, {})
+        if logical_id not in made:
+            made[logical_id] = self._parameter(stack, logical_id).value_as_string
+        return made[logical_id]
 
     def _parameter(self, stack: Stack, logical_id: str) -> CfnParameter:
         name, seed = self.channel.parameter_name, self.channel.seed_command
@@ -104,7 +110,7 @@ class DeployedImage(ChannelImage):
                 f"If it cannot be fetched, build the image first or run: {seed}"
             ),
         )
-        if not is_announced(stack, stack.region, name):
+        if not is_announced(app_of(stack), region_of(stack), name):
             Annotations.of(stack).add_info_v2(
                 "cdk-ami::ChannelMustExist",
                 f"the deployment reads {name}; while that does not exist it stops before anything starts, "
@@ -146,7 +152,7 @@ class PinnedImage(ChannelImage):
 
     def find_faults(self, faults: Faults, *, scope: IConstruct, prop: str = "image") -> None:
         """Record in ``faults`` that no id is pinned for the stack's Region."""
-        region = Stack.of(scope).region
+        region = region_of(stack_of(scope))
         if not is_token(region) and region not in self.ami_ids:
             faults.add(
                 prop,
@@ -164,8 +170,9 @@ class PinnedImage(ChannelImage):
         faults = Faults(scope)
         self.find_faults(faults, scope=scope)
         faults.raise_if_any()
-        stack = Stack.of(scope)
-        return self._looked_up(stack) if is_token(stack.region) else self.ami_ids[stack.region]
+        stack = stack_of(scope)
+        region = region_of(stack)
+        return self._looked_up(stack) if is_token(region) else self.ami_ids[region]
 
     def _looked_up(self, stack: Stack) -> str:
         rows = {region: {"Ami": ami_id} for region, ami_id in sorted(self.ami_ids.items())}

@@ -141,6 +141,8 @@ class Distribution:
         from aws_cdk import Annotations  # noqa: PLC0415 - the plan of a distribution is read without the CDK
         from aws_cdk import aws_imagebuilder as imagebuilder  # noqa: PLC0415 - same
 
+        from cdk_ami.home import app_of, stack_of  # noqa: PLC0415 - same
+
         faults = Faults(scope, construct_id)
         faults.check("name", names.resource_name(name))
         self.find_faults(faults, image=name, prop="")
@@ -154,7 +156,8 @@ class Distribution:
             distributions=[self._distribution(target, image=name) for target in self.targets],
         )
         announce(
-            scope, ((region, parameter) for region, account, parameter in self.parameters(name) if account is None)
+            app_of(stack_of(scope)),
+            ((region, parameter) for region, account, parameter in self.parameters(name) if account is None),
         )
         for warning_id, message in self.warnings():
             Annotations.of(resource).add_warning_v2(warning_id, message)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 
 from cdk_ami.fleet.permissions import WILDCARD_REASON, fleet_policy
+from cdk_ami.home import account_of, partition_of, region_of, stack_of
 from cdk_ami.policies import INSTANCES
 from cdk_ami.wildcards import acknowledge_wildcards
 
@@ -101,8 +101,8 @@ def render_role(
 
 
 def _log_groups_arn(scope: Construct, prefix: str) -> str:
-    stack = Stack.of(scope)
-    return f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:{prefix}*"
+    stack = stack_of(scope)
+    return f"arn:{partition_of(stack)}:logs:{region_of(stack)}:{account_of(stack)}:log-group:{prefix}*"
 
 
 def render_security_group(scope: Construct, vpc: ec2.IVpc) -> ec2.CfnSecurityGroup:

@@ -14,7 +14,6 @@ from aws_cdk import (
     CfnAutoScalingScheduledAction,
     CfnUpdatePolicy,
     Duration,
-    Stack,
     Tokenization,
 )
 from aws_cdk import aws_autoscaling as autoscaling
@@ -29,6 +28,7 @@ from cdk_ami.fleet.launch_template import Launch, render_launch
 from cdk_ami.fleet.placement import place
 from cdk_ami.fleet.sizes import plan_sizes
 from cdk_ami.fleet.zones import find_zone_faults, spread
+from cdk_ami.home import belongs_to, region_of, stack_of
 from cdk_ami.recipe.volume import Volume
 
 if TYPE_CHECKING:
@@ -173,10 +173,11 @@ class ImageFleet(Construct):
             detailed_monitoring=detailed_monitoring,
             tags=tags or {},
         )
+        stack = stack_of(scope)
         faults = Faults(scope, construct_id)
         launch.find_faults(faults, scope=scope)
         if zones is not None:
-            find_zone_faults(zones, region=Stack.of(scope).region, faults=faults)
+            find_zone_faults(zones, region=region_of(stack), faults=faults)
         for prop, size in (("min_size", min_size), ("max_size", max_size), ("desired_size", desired_size)):
             if size is not None:
                 faults.check(prop, rules.group_size(size))
@@ -189,6 +190,7 @@ class ImageFleet(Construct):
         faults.raise_if_any()
 
         super().__init__(scope, construct_id)
+        belongs_to(self, stack)
         self.zones = placed.zones
         """Names of the zones in use, in order."""
         rendered = render_launch(self, launch)

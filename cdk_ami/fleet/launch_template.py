@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aws_cdk import Fn
@@ -31,8 +31,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/create-launch-template.html"
 _SMALL: Final = {Architecture.X86_64: "t3.micro", Architecture.ARM64: "t4g.micro"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
+class Launch(NamedTuple):
     """How the instances of a fleet start: what `ImageFleet` and `ZonalInstances` have in common.
 
     The attributes are the arguments of those two, and are described there.
@@ -52,7 +51,7 @@ class Launch:
     containers: bool
     detailed_monitoring: bool
     termination_protection: bool = False
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = MappingProxyType({})
 
     @property
     def architecture(self) -> Architecture | None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import jsii
-from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -17,6 +16,7 @@ from cdk_ami.errors import Faults
 from cdk_ami.fleet.launch_template import Launch, render_launch
 from cdk_ami.fleet.placement import place
 from cdk_ami.fleet.zones import find_zone_faults, zone_label
+from cdk_ami.home import region_of, stack_of
 from cdk_ami.limits import TAG_VALUE_MAX
 from cdk_ami.recipe.volume import Volume
 
@@ -127,7 +127,7 @@ class ZonalInstances(Construct):
         )
         faults = Faults(scope, construct_id)
         launch.find_faults(faults, scope=scope)
-        find_zone_faults(zones, region=Stack.of(scope).region, faults=faults)
+        find_zone_faults(zones, region=region_of(stack_of(scope)), faults=faults)
         faults.check("instances_per_zone", rules.instances_per_zone(instances_per_zone))
         if is_token(instances_per_zone):
             faults.add(

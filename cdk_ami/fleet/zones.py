@@ -10,7 +10,7 @@ from cdk_ami.checks import fleet as rules
 from cdk_ami.checks.rule import is_token
 from cdk_ami.errors import Faults
 
-_REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]+")
+_REGION: Final = r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]+"
 
 
 class ZoneSubnet(NamedTuple):
@@ -93,6 +93,6 @@ def zone_label(zone: str, position: int) -> str:
     """
     if is_token(zone):
         return f"Zone{position + 1}Number"
-    place = _REGION.sub("", zone, count=1)
+    place = re.sub(_REGION, "", zone, count=1)
     label = "".join(word[0].upper() + word[1:] for word in place.split("-") if word)
     return label if label[-1].isalpha() else f"{label}Number"

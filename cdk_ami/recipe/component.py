@@ -30,7 +30,7 @@ Values = str | Sequence[str]
 """What a parameter may be set to."""
 
 # A token's number depends on what else the app made before; its content does not.
-_TOKEN: Final = re.compile(r"\$\{Token\[[^\]]*\]\}")
+_CDK_TOKEN: Final = r"\$\{Token\[[^\]]*\]\}"  # noqa: S105 - no secret
 
 
 class BoundComponent(NamedTuple):
@@ -244,9 +244,9 @@ class Component:
         Raises:
             ConfigError: When the component does not suit the platform, or another one has its name in the stack.
         """
-        from aws_cdk import Stack  # noqa: PLC0415 - the value object is plain data
+        from cdk_ami.home import stack_of  # noqa: PLC0415 - the value object is plain data
 
-        stack = Stack.of(scope)
+        stack = stack_of(scope)
         faults = Faults(scope)
         self.find_faults(faults, stack=stack, platform=platform, os_version=os_version)
         faults.raise_if_any()
@@ -306,7 +306,7 @@ class Component:
     def content_hash(self) -> str:
         """Return twelve hexadecimal digits that change with the document and with nothing else."""
         text = self.data if self.document else self.arn or self._managed
-        return hashlib.sha256(_TOKEN.sub("${Token}", text).encode()).hexdigest()[:12]
+        return hashlib.sha256(re.sub(_CDK_TOKEN, "${Token}", text).encode()).hexdigest()[:12]
 
     @property
     def data(self) -> str:
@@ -331,7 +331,9 @@ class Component:
     def _elsewhere(self, stack: Stack) -> BoundComponent:
         arn = self.arn
         if self._managed:
-            arn = f"arn:{stack.partition}:imagebuilder:{stack.region}:aws:component/{self._managed}"
+            from cdk_ami.home import partition_of, region_of  # noqa: PLC0415 - the value object is plain data
+
+            arn = f"arn:{partition_of(stack)}:imagebuilder:{region_of(stack)}:aws:component/{self._managed}"
         return BoundComponent(
             name=self.name,
             arn=arn,

@@ -9,6 +9,7 @@ from aws_cdk import Annotations, Stack
 from aws_cdk import aws_imagebuilder as imagebuilder
 
 from cdk_ami.checks.rule import is_token
+from cdk_ami.home import name_of
 from cdk_ami.limits import INLINE_DOCUMENT_MAX_CHARS
 from cdk_ami.naming import pascal, scoped_name
 
@@ -77,7 +78,7 @@ def render_component(scope: Construct, stack: Stack, component: Component, *, pl
 
 def _name(stack: Stack, name: str) -> str:
     # A nested stack's name is known to the deployment only; its path is as unique.
-    owner = stack.stack_name
+    owner = name_of(stack)
     return scoped_name(stack.node.path if is_token(owner) else owner, name)
 
 

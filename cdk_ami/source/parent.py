@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cdk_ami.checks.rule import is_token
 from cdk_ami.errors import Faults
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from constructs import Construct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fixed:
+class Fixed(NamedTuple):
     """A parent image that reads the same in every stack.
 
     Attributes:
@@ -26,8 +24,7 @@ class Fixed:
     parameter: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Managed:
+class Managed(NamedTuple):
     """An image that AWS manages in every Region.
 
     Attributes:
@@ -39,8 +36,7 @@ class Managed:
     version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lookup:
+class Lookup(NamedTuple):
     """The newest AMI of trusted owners, found when the template is built.
 
     Attributes:
