@@ -41,6 +41,7 @@ MENDED_SERVICES: Final = (
     "lambda_",
     "logs",
     "cloudwatch",
+    "scheduler",
 )
 """Services of moto's that we mend; each has a package here with a function ``install``."""
 

@@ -39,12 +39,14 @@ class OnItsWay:
         event: The whole event.
         token: What notes it as work that runs.
         hops: How many buses it has passed already.
+        rule: The only rule that is meant, for an event of its schedule; None lets every rule see it.
     """
 
     bus: BusAt
     event: Mapping[str, Any]
     token: object
     hops: int = 0
+    rule: Any = None
 
 
 def stamp(when: datetime) -> str:
@@ -79,7 +81,7 @@ def envelope(
     }
 
 
-def publish(bus: BusAt, event: Mapping[str, Any], *, hops: int = 0) -> None:
+def publish(bus: BusAt, event: Mapping[str, Any], *, hops: int = 0, rule: Any = None) -> None:
     """Take an event in; it is delivered later, by the thread of the bus."""
     token = ACTIVITY.began(f"event {event['detail-type']} of {event['source']}")
     with _LOCK:
@@ -87,7 +89,7 @@ def publish(bus: BusAt, event: Mapping[str, Any], *, hops: int = 0) -> None:
         if not _THREADS:
             _THREADS.append(Thread(target=_run, name="sandbox events", daemon=True))
             _THREADS[0].start()
-    _QUEUE.put(OnItsWay(bus=bus, event=event, token=token, hops=hops))
+    _QUEUE.put(OnItsWay(bus=bus, event=event, token=token, hops=hops, rule=rule))
 
 
 def seen() -> list[tuple[BusAt, Mapping[str, Any]]]:

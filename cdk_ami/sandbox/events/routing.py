@@ -20,6 +20,9 @@ ENABLED: Final = frozenset({"ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_E
 
 def route(one: OnItsWay) -> None:
     """Send an event to the targets of every rule of its bus that it matches, the rules by name."""
+    if one.rule is not None:
+        send(one.rule, one.event)
+        return
     bus = events_backends[one.bus.account][one.bus.region].event_buses.get(one.bus.name)
     if bus is None:
         return

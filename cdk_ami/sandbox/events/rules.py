@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from moto.core.exceptions import JsonRESTError
 from moto.events.exceptions import ResourceNotFoundException, ValidationException
-from moto.events.models import Rule
+from moto.events.models import EventPattern, Rule
 
-from cdk_ami.sandbox.events import delivery, patterns, routing, targets, transform
+from cdk_ami.sandbox.events import delivery, patterns, routing, targets, timers, transform
 from cdk_ami.sandbox.events.bus import BusAt, envelope, publish
+from cdk_ami.sandbox.imagebuilder.schedules import schedule_fault
 
 ORIGINAL: Final[dict[str, Callable[..., Any]]] = {}
 """The emulator's own methods, by name."""
@@ -64,7 +65,9 @@ class RuleOperations:
                 patterns.parse(event_pattern)
             except patterns.PatternError as error:
                 raise _pattern_error(str(error)) from error
-        return ORIGINAL["put_rule"](
+        if scheduled_expression and (fault := schedule_fault(scheduled_expression)):
+            raise ValidationException(f"Parameter ScheduleExpression is not valid: {fault}.")
+        rule: Rule = ORIGINAL["put_rule"](
             self,
             name=name,
             description=description,
@@ -76,6 +79,8 @@ class RuleOperations:
             managed_by=managed_by,
             tags=tags,
         )
+        timers.arrange(rule)
+        return rule
 
     def put_targets(self, name: str, event_bus_arn: str | None, targets: list[dict[str, Any]]) -> None:
         """Add or change targets to which the sandbox can deliver."""
@@ -102,6 +107,16 @@ class RuleOperations:
         if sum(len(json.dumps(entry, default=str).encode()) for entry in events) > MAX_ENTRY_BYTES:
             raise ValidationException("Total size of the entries in the request is over the limit.")
         return [self._put_event(entry) for entry in events]
+
+    def update_archive(self, name: str, description: str, event_pattern: str, retention: str) -> dict[str, Any]:
+        """Change an archive, and what it keeps from now on."""
+        answer: dict[str, Any] = ORIGINAL["update_archive"](
+            self, name=name, description=description, event_pattern=event_pattern, retention=retention
+        )
+        if event_pattern:
+            kept = {**json.loads(event_pattern), "replay-name": [{"exists": False}]}
+            self.archives[name].rule.event_pattern = EventPattern.load(json.dumps(kept))
+        return answer
 
     def _put_event(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         code, message, detail = _read_entry(entry)
@@ -159,7 +174,7 @@ def _target_fault(target: Mapping[str, Any]) -> Iterator[str]:
     arn = target["Arn"]
     if targets.Arn.parse(arn).service == "":
         yield f"Parameter {arn} is not valid. Reason: Provided Arn is not in correct format."
-    elif targets.kind_of(arn) is None:
+    elif targets.kind_of(arn) in {None, "operation"}:
         yield f"the sandbox does not deliver to {arn}"
     if targets.needs_role(arn) and not target.get("RoleArn"):
         yield f"RoleArn is required for target {arn}."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Final, NamedTuple
 
 from botocore.exceptions import ClientError
@@ -16,6 +17,9 @@ from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.events.bus import BusAt, publish
 from cdk_ami.sandbox.events.delivery import Delivery, DeliveryError
 from cdk_ami.sandbox.events.permission import allows, trusts
+from cdk_ami.sandbox.stepfunctions.errors import StateError
+from cdk_ami.sandbox.stepfunctions.resources import parse
+from cdk_ami.sandbox.stepfunctions.sdk import call
 
 MAX_HOPS: Final = 5
 """How many buses an event passes.  AWS forwards to no third account; a circle of buses would never end here."""
@@ -102,9 +106,15 @@ def _check_policy(delivery: Delivery, policy: str | None, action: str, resource:
         raise DeliveryError(DENIED, f"the policy of {resource} does not let {delivery.service} do {action}")
 
 
+def _acting(delivery: Delivery) -> AbstractContextManager[None]:
+    """Let the calls of a block be made by the role of the target, where it has one."""
+    role = delivery.target.get("RoleArn")
+    return clients.acting_by(role, for_service=delivery.service if role else None)
+
+
 def _state_machine(delivery: Delivery, arn: Arn) -> None:
-    role = check_role(delivery)
-    with clients.acting_by(role, for_service=delivery.service):
+    check_role(delivery)
+    with _acting(delivery):
         clients.client("stepfunctions", arn.region, arn.account).start_execution(
             stateMachineArn=delivery.target["Arn"], input=delivery.text
         )
@@ -116,14 +126,16 @@ def _queue(delivery: Delivery, arn: Arn) -> None:
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"]).get("Attributes", {})
     _check_policy(delivery, attributes.get("Policy"), "sqs:SendMessage", delivery.target["Arn"])
     group = (delivery.target.get("SqsParameters") or {}).get("MessageGroupId")
-    sqs.send_message(QueueUrl=url, MessageBody=delivery.text, **({"MessageGroupId": group} if group else {}))
+    with _acting(delivery):
+        sqs.send_message(QueueUrl=url, MessageBody=delivery.text, **({"MessageGroupId": group} if group else {}))
 
 
 def _topic(delivery: Delivery, arn: Arn) -> None:
     sns = clients.client("sns", arn.region, arn.account)
     attributes = sns.get_topic_attributes(TopicArn=delivery.target["Arn"])["Attributes"]
     _check_policy(delivery, attributes.get("Policy"), "sns:Publish", delivery.target["Arn"])
-    sns.publish(TopicArn=delivery.target["Arn"], Message=delivery.text)
+    with _acting(delivery):
+        sns.publish(TopicArn=delivery.target["Arn"], Message=delivery.text)
 
 
 def _log_group(delivery: Delivery, arn: Arn) -> None:
@@ -157,7 +169,8 @@ def _log_group(delivery: Delivery, arn: Arn) -> None:
 
 def _bus(delivery: Delivery, arn: Arn) -> None:
     if not delivery.event:
-        raise DeliveryError("InvalidTarget", "only a rule hands events to another bus")
+        _put_event(delivery, arn)
+        return
     if delivery.hops + 1 >= MAX_HOPS:
         raise DeliveryError("InvalidTarget", f"the event has passed {MAX_HOPS} buses")
     name = arn.resource.removeprefix("event-bus/")
@@ -170,6 +183,36 @@ def _bus(delivery: Delivery, arn: Arn) -> None:
             DENIED, f"the policy of {delivery.target['Arn']} does not let {delivery.account} put events"
         )
     publish(BusAt(account=arn.account, region=arn.region, name=name), delivery.event, hops=delivery.hops + 1)
+
+
+def _put_event(delivery: Delivery, arn: Arn) -> None:
+    """Put the event that a schedule describes."""
+    check_role(delivery)
+    entry = {**delivery.target.get("EventBridgeParameters", {}), "EventBusName": delivery.target["Arn"]}
+    with _acting(delivery):
+        answer = clients.client("events", arn.region, arn.account).put_events(
+            Entries=[{**entry, "Detail": delivery.text, "Resources": [delivery.source_arn]}]
+        )
+    if answer["FailedEntryCount"]:
+        raise DeliveryError(answer["Entries"][0]["ErrorCode"], answer["Entries"][0]["ErrorMessage"])
+
+
+def _any_operation(delivery: Delivery, _arn: Arn) -> None:
+    """Call the operation that a schedule names, with its input as the parameters."""
+    role = check_role(delivery)
+    resource = parse(f"arn:aws:states:::{delivery.target['Arn'].partition(':::')[2]}")
+    try:
+        call(
+            resource.service,
+            resource.operation,
+            resource.method,
+            json.loads(delivery.text or "{}"),
+            region=delivery.region,
+            account=delivery.account,
+            role=role,
+        )
+    except StateError as error:
+        raise DeliveryError(error.error, error.cause) from error
 
 
 def _takes_from(policy: str | None, account: str) -> bool:
@@ -195,7 +238,8 @@ def _function(delivery: Delivery, arn: Arn) -> None:
     bare = ":".join(delivery.target["Arn"].split(":")[:7])
     _check_policy(delivery, policy, "lambda:InvokeFunction", bare)
     # Lambda itself tries again what its function fails at.
-    client.invoke(FunctionName=delivery.target["Arn"], InvocationType="Event", Payload=delivery.text.encode())
+    with _acting(delivery):
+        client.invoke(FunctionName=delivery.target["Arn"], InvocationType="Event", Payload=delivery.text.encode())
 
 
 _KINDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -205,6 +249,7 @@ _KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "queue": ("sqs", ""),
     "log group": ("logs", "log-group:"),
     "bus": ("events", "event-bus/"),
+    "operation": ("scheduler", "aws-sdk:"),
 }
 """Service and start of the resource of each kind of target."""
 
@@ -215,4 +260,5 @@ _SENDERS: Final[Mapping[str, Callable[[Delivery, Arn], Any]]] = {
     "queue": _queue,
     "log group": _log_group,
     "bus": _bus,
+    "operation": _any_operation,
 }

@@ -1,4 +1,4 @@
-"""State machines in stacks, and the rules that start them."""
+"""State machines, rules, buses and schedules in stacks."""
 
 from __future__ import annotations
 
@@ -74,3 +74,66 @@ def test_a_machine_that_could_not_run_fails_its_stack(stacks: Stacks) -> None:
     assert stacks.create("flow", template) == "ROLLBACK_COMPLETE"
 
     assert any("States has at least one state" in reason for reason in stacks.reasons("flow"))
+
+
+def test_a_bus_with_an_archive_and_a_rule_of_its_own_changes_and_goes_away(
+    stacks: Stacks, aws: MakeClient, sandbox: Sandbox
+) -> None:
+    it = Happenings(sandbox, aws)
+    queue = it.queue()
+
+    def bus(source: str) -> dict[str, Any]:
+        target = [{"Id": "it", "Arn": queue, "InputPath": "$.detail"}]
+        pattern = {"source": [source]}
+        return {
+            "Bus": resource("Events::EventBus", {"Name": "central", "Tags": [{"Key": "source", "Value": source}]}),
+            "Archive": resource(
+                "Events::Archive",
+                {"SourceArn": {"Fn::GetAtt": ["Bus", "Arn"]}, "EventPattern": pattern, "RetentionDays": 7},
+            ),
+            "Rule": resource(
+                "Events::Rule", {"EventBusName": {"Ref": "Bus"}, "EventPattern": pattern, "Targets": target}
+            ),
+        }
+
+    assert stacks.create("bus", bus("shop")) == "CREATE_COMPLETE", stacks.reasons("bus")
+    it.put({"n": 1}, EventBusName="central")
+    assert stacks.update("bus", bus("other")) == "UPDATE_COMPLETE", stacks.reasons("bus")
+    for _ in range(2):
+        it.put({"n": 2}, EventBusName="central")
+    it.put({"n": 3}, EventBusName="central", Source="other")
+
+    assert it.heard() == [{"n": 1}, {"n": 3}]
+    archive = aws("events").describe_archive(ArchiveName=stacks.physical_id("bus", "Archive"))
+    assert (archive["EventCount"], json.loads(archive["EventPattern"])) == (2, {"source": ["other"]})
+    assert stacks.delete("bus") == "DELETE_COMPLETE", stacks.reasons("bus")
+    assert [found["Name"] for found in aws("events").list_event_buses()["EventBuses"]] == ["default"]
+
+
+def test_a_schedule_of_a_stack_fires(stacks: Stacks, aws: MakeClient, sandbox: Sandbox) -> None:
+    it = Happenings(sandbox, aws)
+    queue = it.queue()
+
+    def schedule(rate: str) -> dict[str, Any]:
+        return {
+            "Role": resource("IAM::Role", {"AssumeRolePolicyDocument": trust("scheduler.amazonaws.com")}),
+            "Group": resource("Scheduler::ScheduleGroup", {"Tags": [{"Key": "rate", "Value": rate}]}),
+            "Schedule": resource(
+                "Scheduler::Schedule",
+                {
+                    "GroupName": {"Ref": "Group"},
+                    "ScheduleExpression": rate,
+                    "FlexibleTimeWindow": {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15},
+                    "Target": {"Arn": queue, "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]}, "Input": json.dumps(rate)},
+                },
+            ),
+        }
+
+    assert stacks.create("s", schedule("rate(1 hour)")) == "CREATE_COMPLETE", stacks.reasons("s")
+    it.advance(3601)
+    assert stacks.update("s", schedule("rate(2 hours)")) == "UPDATE_COMPLETE", stacks.reasons("s")
+    it.advance(2 * 3600 + 1)
+
+    assert it.heard() == ["rate(1 hour)", "rate(2 hours)"]
+    assert stacks.delete("s") == "DELETE_COMPLETE", stacks.reasons("s")
+    assert aws("scheduler").list_schedules()["Schedules"] == []

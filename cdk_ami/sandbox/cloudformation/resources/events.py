@@ -1,4 +1,4 @@
-"""Rules of EventBridge."""
+"""Rules, event buses and archives of EventBridge."""
 
 from __future__ import annotations
 
@@ -66,3 +66,59 @@ class Rule(Handler):
         arn = client.describe_rule(Name=name, EventBusName=bus)["Arn"]
         physical_id = name if bus == "default" else f"{bus}|{name}"
         return Made(physical_id=physical_id, attributes={"Arn": arn, "RuleName": name})
+
+
+@handles("AWS::Events::EventBus", "Description Name Tags", updates="Tags")
+class EventBus(Handler):
+    """An event bus of one's own."""
+
+    def create(self, context: Context, new: Mapping[str, Any]) -> Made:
+        """Make the bus."""
+        options = {"Description": new["Description"]} if "Description" in new else {}
+        client = context.client("events")
+        arn = client.create_event_bus(Name=new["Name"], Tags=context.tags(new.get("Tags")), **options)["EventBusArn"]
+        return Made(physical_id=new["Name"], attributes={"Arn": arn, "Name": new["Name"]})
+
+    def update(self, context: Context, physical_id: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Made:
+        """Change the tags."""
+        client = context.client("events")
+        arn = context.arn("events", f"event-bus/{physical_id}")
+        put, remove = context.retag(old.get("Tags"), new.get("Tags"))
+        if put:
+            client.tag_resource(ResourceARN=arn, Tags=[{"Key": key, "Value": value} for key, value in put.items()])
+        if remove:
+            client.untag_resource(ResourceARN=arn, TagKeys=remove)
+        return Made(physical_id=physical_id, attributes={"Arn": arn, "Name": physical_id})
+
+    def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Remove the bus."""
+        context.client("events").delete_event_bus(Name=physical_id)
+
+
+@handles("AWS::Events::Archive", "ArchiveName Description EventPattern RetentionDays SourceArn")
+class Archive(Handler):
+    """An archive of the events of a bus."""
+
+    def create(self, context: Context, new: Mapping[str, Any]) -> Made:
+        """Make the archive."""
+        name = new.get("ArchiveName") or context.name(longest=48)
+        arn = context.client("events").create_archive(
+            ArchiveName=name, EventSourceArn=new["SourceArn"], **self._options(new)
+        )["ArchiveArn"]
+        return Made(physical_id=name, attributes={"Arn": arn, "ArchiveName": name})
+
+    def update(self, context: Context, physical_id: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Made:  # noqa: ARG002
+        """Set everything again."""
+        arn = context.client("events").update_archive(ArchiveName=physical_id, **self._options(new))["ArchiveArn"]
+        return Made(physical_id=physical_id, attributes={"Arn": arn, "ArchiveName": physical_id})
+
+    def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Remove the archive."""
+        context.client("events").delete_archive(ArchiveName=physical_id)
+
+    def _options(self, new: Mapping[str, Any]) -> dict[str, Any]:
+        options = {name: new[name] for name in ("Description", "RetentionDays") if name in new}
+        if "EventPattern" in new:
+            pattern = new["EventPattern"]
+            options["EventPattern"] = pattern if isinstance(pattern, str) else json.dumps(pattern)
+        return options
