@@ -42,6 +42,7 @@ MENDED_SERVICES: Final = (
     "logs",
     "cloudwatch",
     "scheduler",
+    "sns",
 )
 """Services of moto's that we mend; each has a package here with a function ``install``."""
 

@@ -114,7 +114,7 @@ class Interpreter:
     def _fail(self, _strand: Strand, state: Mapping[str, Any], scope: Scope) -> tuple[Any, str | None]:
         error = scope.evaluate(state["ErrorPath"]) if "ErrorPath" in state else state.get("Error")
         cause = scope.evaluate(state["CausePath"]) if "CausePath" in state else state.get("Cause")
-        raise FailedError(error, cause)
+        raise FailedError(str(error or ""), str(cause or ""))
 
     def _choice(self, _strand: Strand, state: Mapping[str, Any], scope: Scope) -> tuple[Any, str | None]:
         taken = scope.take(state.get("InputPath", "$"))
