@@ -1,7 +1,7 @@
 """What one can ask of the sandbox's events, beside AWS.
 
-``GET /_sandbox/events/idle`` answers when nothing that was caused is still going on; ``GET /_sandbox/events/log`` tells
-the events since the last reset; ``/_sandbox/events/delivery`` tells and sets what goes wrong with deliveries.
+``GET /_sandbox/events/log`` tells the events since the last reset; ``/_sandbox/events/delivery`` tells and sets what goes
+wrong with deliveries.
 """
 
 from __future__ import annotations
@@ -9,19 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from cdk_ami.sandbox.activity import ACTIVITY
 from cdk_ami.sandbox.control import ControlError
 from cdk_ami.sandbox.events import bus
 from cdk_ami.sandbox.events.delivery import FAULTS, failed
 from cdk_ami.sandbox.events.faults import SETTINGS
-
-IDLE_SECONDS: Final = 30.0
-"""How long a request waits for rest, where it does not say."""
-
-
-def _idle(_method: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-    running = ACTIVITY.idle(seconds=float(asked.get("seconds", IDLE_SECONDS)))
-    return {"idle": not running, "running": list(running)}
 
 
 def _log(_method: str, _asked: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -56,7 +47,6 @@ _WORDS: Final = {
 
 ROUTES: Final[Mapping[str, Callable[[str, Mapping[str, Any]], Mapping[str, Any]]]] = {
     "events/delivery": _delivery,
-    "events/idle": _idle,
     "events/log": _log,
 }
 """The routes by their paths."""
