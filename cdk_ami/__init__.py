@@ -29,13 +29,27 @@ if TYPE_CHECKING:
     from cdk_ami.fleet.image_fleet import ImageFleet as ImageFleet
     from cdk_ami.fleet.image_fleet import ZoneBalance as ZoneBalance
     from cdk_ami.fleet.zonal_instances import ZonalInstances as ZonalInstances
+    from cdk_ami.recipe.agent import AgentConfig as AgentConfig
+    from cdk_ami.recipe.agent import AgentLog as AgentLog
+    from cdk_ami.recipe.agent import AgentMetrics as AgentMetrics
+    from cdk_ami.recipe.builder import ComponentDocument as ComponentDocument
+    from cdk_ami.recipe.builder import Parameter as Parameter
+    from cdk_ami.recipe.builder import Phase as Phase
+    from cdk_ami.recipe.builder import Step as Step
     from cdk_ami.recipe.component import Component as Component
+    from cdk_ami.recipe.files import ImageFile as ImageFile
+    from cdk_ami.recipe.managed import ManagedComponent as ManagedComponent
+    from cdk_ami.recipe.packages import PackageManager as PackageManager
+    from cdk_ami.recipe.ready import ReadyComponent as ReadyComponent
     from cdk_ami.recipe.volume import Volume as Volume
     from cdk_ami.source.image import SourceImage as SourceImage
     from cdk_ami.source.platform import Architecture as Architecture
     from cdk_ami.source.platform import Platform as Platform
 
 _HOMES = {
+    "AgentConfig": "recipe.agent",
+    "AgentLog": "recipe.agent",
+    "AgentMetrics": "recipe.agent",
     "Architecture": "source.platform",
     "BuildEnvironment": "build.environment",
     "BuildSchedule": "build.schedule",
@@ -43,19 +57,27 @@ _HOMES = {
     "BuildTrigger": "build.trigger",
     "ChannelImage": "distribution.channel_image",
     "Component": "recipe.component",
+    "ComponentDocument": "recipe.builder",
     "ConfigError": "errors",
     "Distribution": "distribution.distribution",
     "Fault": "errors",
     "GoldenImage": "build.golden_image",
     "ImageChannel": "distribution.channel",
+    "ImageFile": "recipe.files",
     "ImageFleet": "fleet.image_fleet",
     "LaunchPermission": "distribution.launch_permission",
     "LaunchTemplateUpdate": "distribution.target",
+    "ManagedComponent": "recipe.managed",
     "NamedImage": "build.image",
+    "PackageManager": "recipe.packages",
+    "Parameter": "recipe.builder",
+    "Phase": "recipe.builder",
     "Platform": "source.platform",
+    "ReadyComponent": "recipe.ready",
     "Severity": "build.events",
     "SourceImage": "source.image",
     "StartCondition": "build.schedule",
+    "Step": "recipe.builder",
     "Target": "distribution.target",
     "Tracking": "distribution.channel",
     "Volume": "recipe.volume",

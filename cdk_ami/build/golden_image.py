@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from aws_cdk.interfaces import aws_imagebuilder as refs
 
     from cdk_ami.distribution.channel_image import ChannelImage
+    from cdk_ami.recipe.secrets import SecretSource
     from cdk_ami.source.image import SourceImage
 
 _IN_ANY_ENVIRONMENT: Final = BuildEnvironment()
@@ -236,8 +237,13 @@ class GoldenImage(NamedImage):
         )
         self.build: imagebuilder.CfnImage | None = None
         if trigger.in_deployment:
-            needs = (*place.needs, *((execution_role,) if execution_role else ()))
-            self.build = render_build(self, pipeline=self.pipeline, image_tags=identity, needs=needs)
+            self.build = render_build(
+                self,
+                pipeline=self.pipeline,
+                image_tags=identity,
+                needs=(*place.needs, *((execution_role,) if execution_role else ())),
+            )
+        self._let_build_read({id(one): one for each in bound for one in each.secrets.values()}.values())
 
     @staticmethod
     def from_name(scope: Construct, construct_id: str, name: str, *, entry_channel: str = ENTRY_CHANNEL) -> NamedImage:
@@ -344,6 +350,10 @@ class GoldenImage(NamedImage):
             architecture=self.source.architecture,
             root_device=self.source.root_device,
         )
+
+    def _let_build_read(self, secrets: Iterable[SecretSource]) -> None:
+        for secret in secrets:
+            secret.grant_read(self)
 
     def _build_waits_for(self, need: IDependable) -> None:
         if self.build is not None:

@@ -64,7 +64,8 @@ def hop_limit(count: int) -> Iterator[Problem]:
 def log_retention(days: int) -> Iterator[Problem]:
     """Log events are kept for one of the numbers of days that CloudWatch Logs offers."""
     if days not in LOG_RETENTION_DAYS:
-        nearest = min(LOG_RETENTION_DAYS, key=lambda offered: abs(offered - days))
+        near = days if isinstance(days, int) else LOG_RETENTION_DAYS[0]
+        nearest = min(LOG_RETENTION_DAYS, key=lambda offered: abs(offered - near))
         yield Problem(problem="is no retention that CloudWatch Logs offers", got=days, fix=f"use {nearest}")
 
 

@@ -14,6 +14,11 @@ from cdk_ami.limits import COMPONENTS_PER_RECIPE, INLINE_DOCUMENT_MAX_CHARS
 _CREATE: Final = f"{IB}API_CreateComponent.html"
 _CONFIGURATION: Final = f"{IB}API_ComponentConfiguration.html"
 _VERSIONS: Final = "https://docs.aws.amazon.com/imagebuilder/latest/userguide/ibhow-semantic-versioning.html"
+_GUIDE: Final = "https://docs.aws.amazon.com/imagebuilder/latest/userguide/"
+_ACTIONS: Final = f"{_GUIDE}toe-action-modules.html#action-modules-reboot"
+_SECRETS: Final = "https://docs.aws.amazon.com/secretsmanager/latest/userguide/retrieving-secrets.html"
+_VARIABLE: Final = r"[A-Za-z_][A-Za-z0-9_]*"
+_PRODUCT: Final = r"[a-z0-9][a-z0-9-]{2,62}[a-z0-9]"
 _ARN: Final = (
     r"arn:aws[^:]*:imagebuilder:[^:]+:(?:[0-9]{12}|aws(?:-[a-z-]+)?|third-party):component/[a-z0-9-_]+"
     r"/(?:(?:[0-9]+|x)\.(?:[0-9]+|x)\.(?:[0-9]+|x)|[0-9]+\.[0-9]+\.[0-9]+/[0-9]+)"
@@ -96,14 +101,74 @@ def component_version(version: str) -> Iterator[Problem]:
         )
 
 
-@rule("InlineDocument", source=f"{_CREATE}#imagebuilder-CreateComponent-request-data")
-def inline_document(chars: int) -> Iterator[Problem]:
-    """A document that stands in the template has at most 16,000 characters."""
-    if chars > INLINE_DOCUMENT_MAX_CHARS:
+@rule("LongDocument", source=f"{_CREATE}#imagebuilder-CreateComponent-request-data")
+def long_document(*, left: bool) -> Iterator[Problem]:
+    """A document past 16,000 characters goes through S3, and there a token stands in what a step does, or nowhere."""
+    if left:
         yield Problem(
-            problem=f"make a document of {chars:,} characters",
-            got=chars,
-            fix=f"put them into a file: beyond {INLINE_DOCUMENT_MAX_CHARS:,} a file's document is uploaded",
+            problem=f"may be longer than {INLINE_DOCUMENT_MAX_CHARS:,} characters and holds a token outside its steps",
+            got=None,
+            fix="use what only the deployment knows in inputs, loops and conditions of steps alone",
+        )
+
+
+@rule("SecretVariable", source=_SECRETS)
+def secret_variable(name: str) -> Iterator[Problem]:
+    """A secret is read into an environment variable."""
+    if not isinstance(name, str) or not re.fullmatch(_VARIABLE, name):
+        yield Problem(
+            problem="name no environment variable", got=name, fix="use letters, digits and underscores, as DB_PASSWORD"
+        )
+
+
+@rule("SecretSource", source=_SECRETS)
+def secret_source(source: object) -> Iterator[Problem]:
+    """A secret is read from Secrets Manager or from the Parameter Store, never written down."""
+    if not hasattr(source, "secret_arn") and not (
+        hasattr(source, "parameter_arn") and hasattr(source, "parameter_name")
+    ):
+        kind = type(source).__name__
+        yield Problem(
+            problem=f"is of the type {kind}, from which nothing can be read at run time",
+            got=kind,
+            fix="give a secret of Secrets Manager or a parameter of SSM, made or imported in the app",
+        )
+
+
+@rule("SecretUsed", source=_SECRETS)
+def secrets_used(given: Sequence[str], used: Sequence[str]) -> Iterator[Problem]:
+    """Some step names each secret's variable in its commands."""
+    for name in given:
+        if name not in used:
+            yield Problem(
+                problem="is named by no command", got=name, fix=f"write ${name} where it is used", at=f"[{name!r}]"
+            )
+
+
+@rule("RebootDelay", source=_ACTIONS)
+def reboot_delay(seconds: int) -> Iterator[Problem]:
+    """A restart waits for whole seconds, or not at all."""
+    if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds < 0:
+        yield Problem(problem="is no number of seconds", got=seconds, fix="give a whole number from 0 up")
+
+
+@rule("ReadyComponent", source=f"{_GUIDE}manage-components.html")
+def ready_component(name: str, known: Sequence[str]) -> Iterator[Problem]:
+    """A ready component is one that comes with this library."""
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(known)}"
+        yield Problem(problem="is no component that comes with this library", got=name, fix=hint)
+
+
+@rule("MarketplaceProduct", source=f"{_GUIDE}integ-marketplace.html")
+def product_id(product: str) -> Iterator[Problem]:
+    """A product of the Marketplace has an id of lower case letters, digits and hyphens."""
+    if not isinstance(product, str) or not re.fullmatch(_PRODUCT, product):
+        yield Problem(
+            problem="is no id of a product",
+            got=product,
+            fix="copy it from the product's page, such as prod-abcdefgh12345 or a UUID",
         )
 
 

@@ -17,6 +17,7 @@ from cdk_ami.checks.conditions import condition_problems, condition_strangers
 from cdk_ami.checks.expressions import chain_problems, name_problems, texts_of
 from cdk_ami.checks.names import IB
 from cdk_ami.checks.rule import Problem, rule
+from cdk_ami.checks.secrets import SENSITIVE_NAME, looks_like_value, looks_secret
 from cdk_ami.checks.shape import Shape, short
 from cdk_ami.limits import DOCUMENT_MAX_CHARS, VARIABLE_NAME
 
@@ -358,6 +359,25 @@ def unknown_keys(document: Sealed) -> Iterator[Problem]:
             yield Problem(problem="is no operator known here", got=key, fix=hint, at=f"{place}.{key}")
 
 
+@rule("SecretInDocument", source="https://docs.aws.amazon.com/secretsmanager/latest/userguide/best-practices.html")
+def secrets_written(document: Sealed) -> Iterator[Problem]:
+    """A document holds no secret: whoever may read the component, the template or the build's log reads it too."""
+    for at, text in texts_of(document.data):
+        found = looks_secret(text)
+        if found:
+            yield _written_secret(f"holds {found}", at)
+    for section, key in (("parameters", "default"), ("constants", "value")):
+        for name, spec in declared(document.mapping, section):
+            if re.fullmatch(SENSITIVE_NAME, name) and looks_like_value(as_text(spec.get(key))):
+                yield _written_secret("is a secret, by its name", f"{section}.{name}.{key}")
+
+
+def _written_secret(problem: str, at: str) -> Problem:
+    fix = "read it from Secrets Manager when the step runs: secrets={'NAME': secret}"
+    # The value itself would go to the terminal and to the logs of CI.
+    return Problem(problem=problem, got="***", fix=fix, at=at)
+
+
 def _strangers(given: Any, known: dict[str, Any], at: str) -> Iterator[Problem]:
     for key in given if isinstance(given, dict) else ():
         if key not in known:
@@ -382,8 +402,8 @@ DOCUMENT_RULES: Final = (
 )
 """The rules that each document must keep, in the order of their faults."""
 
-DOCUMENT_WARNINGS: Final = (unknown_actions, unknown_keys)
-"""The rules whose findings are warnings: the service may know more than this library."""
+DOCUMENT_WARNINGS: Final = (unknown_actions, unknown_keys, secrets_written)
+"""The rules whose findings are warnings: the service may know more than this library, and a secret may be none."""
 
 
 def actions() -> dict[str, Any]:

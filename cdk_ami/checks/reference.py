@@ -19,7 +19,8 @@ _HEAD: Final = """\
 
 What is refused while the template is being built, each with the page that says so. An error names the construct, the
 property, the value and the fix; all faults of one call come at once. What only the deployment knows, a CDK token, is
-never judged by a rule. `UnknownAction` and `UnknownKey` [warn](warnings.md) instead: the service may know more.
+never judged by a rule. `UnknownAction`, `UnknownKey` and `SecretInDocument` [warn](warnings.md) instead: the service
+may know more, and what looks like a secret may be none.
 
 Written by `python -m cdk_ami.checks.reference`.
 """

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from aws_cdk import Annotations, Stack
 from aws_cdk import aws_imagebuilder as imagebuilder
 
+from cdk_ami.checks import components as rules
 from cdk_ami.checks.rule import is_token
 from cdk_ami.home import name_of
-from cdk_ami.limits import INLINE_DOCUMENT_MAX_CHARS
 from cdk_ami.naming import pascal, scoped_name
+from cdk_ami.recipe.long_documents import Settled, is_long, settle
 
 if TYPE_CHECKING:
     from aws_cdk import aws_s3_assets as s3_assets
@@ -32,11 +37,13 @@ class RenderedComponent(NamedTuple):
 
     Attributes:
         resource: The resource.
-        assets: The file that its document is read from, when it is too long to stand in the template.
+        assets: What a build reads from S3: a document that is too long to stand in the template, and files.
+        parameters: What a recipe must set, because a document in S3 cannot hold what only the deployment knows.
     """
 
     resource: imagebuilder.CfnComponent
     assets: tuple[s3_assets.Asset, ...] = ()
+    parameters: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 class _Made(NamedTuple):
@@ -59,7 +66,17 @@ def render_component(scope: Construct, stack: Stack, component: Component, *, pl
         Annotations.of(scope).add_warning_v2(
             warning.warning_id, f"{component.path or component.name}: {warning.message}"
         )
-    asset = _asset(stack, f"{resource_id}Document", component)
+    text, assets = component.data, []
+    for archive in component.archives:
+        asset = _uploaded(stack, f"{resource_id}Files", f"files{archive.suffix}", archive.write)
+        assets.append(asset)
+        text = text.replace(archive.placeholder, asset.s3_object_url)
+    settled = Settled(text, {}, left=False)
+    document = None
+    if is_long(text):
+        settled = settle(text)
+        document = _uploaded(stack, f"{resource_id}Document", "document.yaml", _writing(settled.text))
+        assets.append(document)
     resource = imagebuilder.CfnComponent(
         stack,
         resource_id,
@@ -67,11 +84,11 @@ def render_component(scope: Construct, stack: Stack, component: Component, *, pl
         version=VERSION,
         platform=platform.value,
         description=component.description,
-        data=component.data if asset is None else None,
-        uri=None if asset is None else asset.s3_object_url,
+        data=text if document is None else None,
+        uri=None if document is None else document.s3_object_url,
         supported_os_versions=list(component.supported_os) or None,
     )
-    rendered = RenderedComponent(resource=resource, assets=() if asset is None else (asset,))
+    rendered = RenderedComponent(resource=resource, assets=tuple(assets), parameters=settled.parameters)
     made[resource_id] = _Made(description=component.description, platform=platform.value, rendered=rendered)
     return rendered
 
@@ -82,12 +99,27 @@ def _name(stack: Stack, name: str) -> str:
     return scoped_name(stack.node.path if is_token(owner) else owner, name)
 
 
-def _asset(stack: Stack, asset_id: str, component: Component) -> s3_assets.Asset | None:
-    if component.path is None or len(component.data) <= INLINE_DOCUMENT_MAX_CHARS:
-        return None
-    from aws_cdk import aws_s3_assets as s3_assets  # noqa: PLC0415 - costly, and long documents are rare
+def _uploaded(stack: Stack, asset_id: str, name: str, write: Callable[[Path], None]) -> s3_assets.Asset:
+    """Return the asset of a file that ``write`` makes; the CDK takes its copy at once."""
+    from aws_cdk import aws_s3_assets as s3_assets  # noqa: PLC0415 - costly, and most components upload nothing
 
-    return s3_assets.Asset(stack, asset_id, path=str(component.path))
+    with TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        write(path)
+        return s3_assets.Asset(stack, asset_id, path=str(path))
+
+
+def _writing(text: str) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        path.write_text(text, encoding="utf-8", newline="\n")
+
+    return write
+
+
+def find_faults_of_text(faults: Faults, component: Component, *, prop: str) -> None:
+    """Record in ``faults`` that what only the deployment knows stands where a document in S3 cannot take it."""
+    if is_long(component.data):
+        faults.check(prop, rules.long_document(left=settle(component.data).left))
 
 
 def find_faults_of_name(faults: Faults, stack: Stack, component: Component, *, platform: Platform, prop: str) -> None:

@@ -25,6 +25,7 @@ TABLE = (*sources.ROWS, *components.ROWS, *images.ROWS, *distributions.ROWS, *fl
 WITHOUT_ROW = {
     "UnknownAction",  # warns
     "UnknownKey",  # warns
+    "SecretInDocument",  # warns
     "OwnParameterName",  # every parameter that is written lies under /imagebuilder/
 }
 

@@ -8,6 +8,7 @@ import sys
 import venv
 from pathlib import Path
 
+from cdk_ami import ReadyComponent
 from tests.support.synth import ROOT
 
 PROGRAM = """
@@ -68,7 +69,8 @@ def test_the_wheel_holds_its_data_files_and_nothing_but_the_package(tmp_path: Pa
     ).stdout.splitlines()[1:]
     names = {line.split()[0] for line in listed}
 
-    assert {"cdk_ami/py.typed", "cdk_ami/settings.schema.json"} <= names
+    ready = {f"cdk_ami/recipe/ready/{name}.yaml" for name in ReadyComponent}
+    assert {"cdk_ami/py.typed", "cdk_ami/settings.schema.json", "cdk_ami/recipe/component.schema.json"} | ready <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"cdk_ami"}
 
 

@@ -10,10 +10,14 @@ import aws_cdk as cdk
 import pytest
 
 from cdk_ami.errors import ConfigError
+from cdk_ami.recipe import actions
+from cdk_ami.recipe.builder import ComponentDocument, Parameter, Phase, Step
 from cdk_ami.recipe.component import Component
-from cdk_ami.recipe.document import parse_document
+from cdk_ami.recipe.document import parse_document, read_document
 from cdk_ami.recipe.managed import ManagedComponent
 from cdk_ami.source.platform import Platform
+from tests.contract.refusals.row import image
+from tests.support.components import statements_of, uploaded
 from tests.support.synth import make_app, make_stack, only_resource, resources_of, template_of
 
 LINUX, WINDOWS = Platform.LINUX, Platform.WINDOWS
@@ -267,6 +271,60 @@ def test_a_long_document_is_uploaded_and_named_by_its_place(tmp_path: Path) -> N
     assert [asset.asset_hash for asset in component.bind(stack, platform=LINUX).assets] == [bound.assets[0].asset_hash]
 
 
+def test_long_commands_are_uploaded_by_themselves_and_the_build_may_read_them() -> None:
+    stack = make_stack()
+    long = Component.from_commands("long", ["echo " + "x" * 17_000])
+
+    image(stack, components=[long])
+
+    template = template_of(stack)
+    properties = only_resource(template, KIND)["Properties"]
+    assert "Data" not in properties
+    (read,) = [one["Resource"] for one in statements_of(template) if one["Sid"] == "Objects"]
+    assert [str(one) for one in read if ".yaml" in str(one)]
+
+
+def test_what_only_the_deployment_knows_reaches_a_long_document_as_a_parameter() -> None:
+    stack = make_stack()
+    bucket = cdk.CfnParameter(stack, "Bucket").value_as_string
+    long = Component.from_commands("long", ["# " + "x" * 17_000, f"aws s3 ls {bucket}", f"echo {bucket} {bucket}"])
+
+    bound = long.bind(stack, platform=LINUX)
+
+    assert {name: stack.resolve(list(values)) for name, values in bound.parameters.items()} == {
+        "CdkAmiValue1": [{"Ref": "Bucket"}]
+    }
+    document = read_document(uploaded(stack, bound.assets[0]))
+    assert document.parameters == {"CdkAmiValue1": None}
+    assert document.data["phases"][0]["steps"][0]["inputs"]["commands"][2:] == [
+        "aws s3 ls {{ CdkAmiValue1 }}",
+        "echo {{ CdkAmiValue1 }} {{ CdkAmiValue1 }}",
+    ]
+
+
+def test_a_long_document_that_holds_a_token_outside_its_steps_is_refused() -> None:
+    stack = make_stack()
+    token = cdk.CfnParameter(stack, "About").value_as_string
+    step = {"name": "Run", "action": "ExecuteBash", "inputs": {"commands": ["# " + "x" * 17_000]}}
+    data = {"description": token, "schemaVersion": "1.0", "phases": [{"name": "build", "steps": [step]}]}
+    long = Component.from_document(data, name="long")
+
+    with pytest.raises(ConfigError) as caught:
+        long.bind(stack, platform=LINUX)
+
+    assert caught.value.prop == "component 'long'"
+    assert caught.value.faults[0].rule == "cdk-ami::LongDocument"
+
+
+def test_a_long_document_says_in_s3_too_which_operating_systems_it_is_for() -> None:
+    stack = make_stack()
+    long = Component.from_commands("long", ["# " + "x" * 17_000], supported_os=["Ubuntu"])
+
+    bound = long.bind(stack, platform=LINUX)
+
+    assert uploaded(stack, bound.assets[0]).read_text().endswith("# For Ubuntu\n")
+
+
 def test_a_stack_name_too_long_for_a_component_is_cut_to_a_unique_one(file: Path) -> None:
     stack = make_stack("S" * 128)
 
@@ -300,6 +358,27 @@ def test_warnings_of_a_document_stand_at_the_construct_that_uses_it(tmp_path: Pa
     assert "[ack: cdk-ami::UnknownAction]" in told
 
 
+def test_a_document_of_typed_parts_is_a_component_like_any_other() -> None:
+    port = Parameter("Port", default="80")
+    step = Step("Install", actions.bash(f"echo {port.ref}"))
+    built = ComponentDocument(name="web", parameters=[port], phases=[Phase("build", [step])])
+
+    component = Component.from_document(built, parameters={"Port": "8080"})
+
+    assert (component.name, component.platform, component.parameters) == ("web", LINUX, {"Port": ("8080",)})
+    assert component.data == built.text()
+
+
+def test_a_document_of_plain_data_needs_a_name_from_somewhere() -> None:
+    data = {"schemaVersion": "1.0", "phases": [{"name": "build", "steps": [{"name": "R", "action": "Reboot"}]}]}
+
+    with pytest.raises(ConfigError) as caught:
+        Component.from_document(data)
+
+    assert (caught.value.where, caught.value.prop) == ("Component.from_document('')", "name")
+    assert Component.from_document(data, name="restart").name == "restart"
+
+
 REFUSED: list[tuple[str, Callable[[], Component], str, object, str]] = [
     ("Commands", lambda: Component.from_commands("x", []), "commands", [], "at least one"),
     ("Commands", lambda: Component.from_commands("x", ["ls", " "]), "commands[1]", " ", "drop it"),
@@ -319,13 +398,6 @@ REFUSED: list[tuple[str, Callable[[], Component], str, object, str]] = [
         "'80'",
     ),
     ("SupportedOs", lambda: Component.from_commands("x", ["ls"], supported_os=[]), "supported_os", [], "leave it out"),
-    (
-        "InlineDocument",
-        lambda: Component.from_commands("x", ["x" * 16_001]),
-        "commands",
-        16_170,
-        "into a file",
-    ),
 ]
 
 

@@ -189,7 +189,8 @@ def component_documents(draw: st.DrawFn) -> ComponentDocument:
     variables = draw(st.lists(NAMES, max_size=3, unique=True))
     parameters = [Parameter(name, default=draw(_optional(TEXTS))) for name in variables[:2]]
     constants = [Constant(name, draw(TEXTS)) for name in variables[2:]]
-    texts = st.one_of([TEXTS, *(st.just(one.ref) for one in (*parameters, *constants))])
+    refs = [*(one.ref for one in parameters), *(one.ref for one in constants)]
+    texts = st.one_of([TEXTS, *(st.just(ref) for ref in refs)])
     phases = []
     for phase in draw(st.lists(st.sampled_from(PHASES), min_size=1, unique=True)):
         steps = []
@@ -227,7 +228,7 @@ def runnable_documents(draw: st.DrawFn) -> ComponentDocument:
     constants = [Constant(name, draw(words)) for name in variables[1:]]
     phases = []
     for phase in draw(st.lists(st.sampled_from(["build", "validate", "test"]), min_size=1, unique=True)):
-        refs = [one.ref for one in (*parameters, *constants)]
+        refs = [*(one.ref for one in parameters), *(one.ref for one in constants)]
         steps = []
         for name in draw(st.lists(NAMES, min_size=1, max_size=3, unique=True)):
             texts = st.one_of([words, *(st.just(ref) for ref in refs)])

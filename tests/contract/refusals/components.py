@@ -6,12 +6,24 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import aws_cdk as cdk
+from aws_cdk import aws_secretsmanager as secretsmanager
 
-from cdk_ami import Component, SourceImage
-from tests.contract.refusals.row import Row, image, written
+from cdk_ami import AgentConfig, AgentLog, AgentMetrics, Component, ImageFile, Platform, SourceImage
+from tests.contract.refusals.row import SET_UP, Row, image, written
 
 ARN: Final = "arn:aws:imagebuilder:us-east-1:123456789012:component/own/1.0.0"
 NUMBER: Final[Any] = 80
+PASSWORD: Final[Any] = "hunter2"
+AGENT: Final = "Component.cloudwatch_agent('cloudwatch-agent')"
+LONG: Final[dict[str, Any]] = {
+    "schemaVersion": "1.0",
+    "phases": [
+        {
+            "name": "build",
+            "steps": [{"name": "Run", "action": "ExecuteBash", "inputs": {"commands": [f"# {'x' * 17_000}"]}}],
+        }
+    ],
+}
 DOCUMENT: Final = """\
 schemaVersion: 1.0
 parameters:
@@ -38,6 +50,11 @@ def document(old: str, new: str, **options: Any) -> Callable[[cdk.Stack], Compon
 def whole(text: str | bytes) -> Callable[[cdk.Stack], Component]:
     """Return the call that reads ``text`` as the document ``web.yaml``."""
     return lambda _: Component.from_file(written("web.yaml", text))
+
+
+def secret(stack: cdk.Stack) -> secretsmanager.ISecret:
+    """Return a secret that is there before the call."""
+    return secretsmanager.Secret.from_secret_name_v2(stack, SET_UP, "db")
 
 
 def of_image(*components: Component) -> Callable[[cdk.Stack], object]:
@@ -72,15 +89,6 @@ ROWS: Final = (
         "tests",
         "'test'",
         "CommandPhase",
-    ),
-    Row(
-        "commands make a document too long for a template",
-        lambda _: Component.from_commands("web", ["x" * 16_001]),
-        "Component.from_commands('web')",
-        "commands",
-        16_172,
-        "into a file",
-        "InlineDocument",
     ),
     Row(
         "a component supports no operating system",
@@ -366,5 +374,235 @@ ROWS: Final = (
         "probe",
         "phase named test",
         "TestComponent",
+    ),
+    Row(
+        "a long document holds what only the deployment knows in its description",
+        lambda stack: Component.from_document(
+            LONG | {"description": cdk.CfnParameter(stack, SET_UP).value_as_string}, name="long"
+        ).bind(stack, platform=Platform.LINUX),
+        "S",
+        "component 'long'",
+        None,
+        "steps alone",
+        "LongDocument",
+        after=True,
+    ),
+    Row(
+        "a component puts no file into the image",
+        lambda _: Component.from_files("app", {}),
+        "Component.from_files('app')",
+        "files",
+        {},
+        "give them as",
+        "Files",
+    ),
+    Row(
+        "a file goes to a relative path",
+        lambda _: Component.from_files("app", {"etc/app.conf": written("app.conf", "x")}),
+        "Component.from_files('app')",
+        "files['etc/app.conf']",
+        "etc/app.conf",
+        "/etc/app.conf",
+        "FileDestination",
+    ),
+    Row(
+        "a file of an image does not exist",
+        lambda _: Component.from_files("app", {"/etc/app.conf": "app.conf"}),
+        "Component.from_files('app')",
+        "files['/etc/app.conf'].source",
+        "app.conf",
+        "mend the path",
+        "FileSource",
+    ),
+    Row(
+        "a file's mode is written in letters",
+        lambda _: Component.from_files("app", {"/etc/x": ImageFile(written("x", "x"), mode="rw-r--r--")}),
+        "Component.from_files('app')",
+        "files['/etc/x'].mode",
+        "rw-r--r--",
+        "octal",
+        "FileMode",
+    ),
+    Row(
+        "a file's owner is given by his number",
+        lambda _: Component.from_files("app", {"/etc/x": ImageFile(written("x", "x"), owner="0")}),
+        "Component.from_files('app')",
+        "files['/etc/x'].owner",
+        "0",
+        "'root'",
+        "FileOwner",
+    ),
+    Row(
+        "a device goes into an image",
+        lambda _: Component.from_files("app", {"/etc/x": "/dev/null"}),
+        "Component.from_files('app')",
+        "files['/etc/x']",
+        "/dev/null",
+        "leave it out",
+        "FileKind",
+    ),
+    Row(
+        "two files go to one place",
+        lambda _: Component.from_files("app", {"/etc/x": written("x", "x"), "/etc//x": written("y", "y")}),
+        "Component.from_files('app')",
+        "files",
+        "etc/x",
+        "all but one",
+        "FilesOnce",
+    ),
+    Row(
+        "a secret's variable is no name of a variable",
+        lambda stack: Component.from_commands("app", ["run"], secrets={"DB-1": secret(stack)}),
+        "Component.from_commands('app')",
+        "secrets",
+        "DB-1",
+        "DB_PASSWORD",
+        "SecretVariable",
+    ),
+    Row(
+        "a secret is written down",
+        lambda _: Component.from_commands("app", ["run $DB"], secrets={"DB": PASSWORD}),
+        "Component.from_commands('app')",
+        "secrets['DB']",
+        "str",
+        "Secrets Manager",
+        "SecretSource",
+    ),
+    Row(
+        "no command uses a secret",
+        lambda stack: Component.from_commands("app", ["run"], secrets={"DB": secret(stack)}),
+        "Component.from_commands('app')",
+        "secrets['DB']",
+        "DB",
+        "$DB",
+        "SecretUsed",
+    ),
+    Row(
+        "a restart waits for less than nothing",
+        lambda _: Component.reboot(delay_seconds=-1),
+        "Component.reboot('reboot')",
+        "delay_seconds",
+        -1,
+        "from 0",
+        "RebootDelay",
+    ),
+    Row(
+        "a product of the Marketplace is called by its title",
+        lambda _: Component.marketplace("hardening-linux", "Hardened Linux"),
+        "Component.marketplace('hardening-linux')",
+        "product_id",
+        "Hardened Linux",
+        "product's page",
+        "MarketplaceProduct",
+    ),
+    Row(
+        "a ready component is misspelt",
+        lambda _: Component.ready("timesync"),
+        "Component.ready('timesync')",
+        "component",
+        "timesync",
+        "'time-sync'",
+        "ReadyComponent",
+    ),
+    Row(
+        "a component installs no package",
+        lambda _: Component.packages("tools"),
+        "Component.packages('tools')",
+        "packages",
+        [],
+        "at least one",
+        "Packages",
+    ),
+    Row(
+        "a package is an option of its manager",
+        lambda _: Component.packages("tools", ["--nogpgcheck"]),
+        "Component.packages('tools')",
+        "packages['--nogpgcheck']",
+        "--nogpgcheck",
+        "letters",
+        "PackageName",
+    ),
+    Row(
+        "a package's version is a range",
+        lambda _: Component.packages("tools", {"git": ">= 2"}),
+        "Component.packages('tools')",
+        "packages['git']",
+        ">= 2",
+        "1.24.*",
+        "PackageVersion",
+    ),
+    Row(
+        "packages are installed on Windows",
+        lambda _: Component.packages("tools", ["git"], platform=Platform.WINDOWS),
+        "Component.packages('tools')",
+        "platform",
+        "Windows",
+        "from_commands",
+        "PackagesPlatform",
+    ),
+    Row(
+        "a service's name holds a blank",
+        lambda _: Component.service("my app"),
+        "Component.service('my app')",
+        "unit",
+        "my app",
+        "httpd",
+        "ServiceName",
+    ),
+    Row(
+        "the CloudWatch agent collects nothing",
+        lambda _: Component.cloudwatch_agent({"agent": {"debug": True}}),
+        AGENT,
+        "config",
+        {"agent": {"debug": True}},
+        "metrics or logs",
+        "AgentConfiguration",
+    ),
+    Row(
+        "the CloudWatch agent writes into a namespace of AWS",
+        lambda _: Component.cloudwatch_agent(AgentConfig(namespace="AWS/EC2")),
+        AGENT,
+        "config.namespace",
+        "AWS/EC2",
+        "CWAgent",
+        "AgentNamespace",
+    ),
+    Row(
+        "the CloudWatch agent measures all the time",
+        lambda _: Component.cloudwatch_agent(AgentConfig(interval_seconds=0)),
+        AGENT,
+        "config.interval_seconds",
+        0,
+        "from 1",
+        "AgentInterval",
+    ),
+    Row(
+        "the CloudWatch agent is asked for a dimension that it does not know",
+        lambda _: Component.cloudwatch_agent(AgentConfig(dimensions=["InstanceID"])),
+        AGENT,
+        "config.dimensions[0]",
+        "InstanceID",
+        "'InstanceId'",
+        "AgentDimension",
+    ),
+    Row(
+        "the CloudWatch agent measures what it cannot",
+        lambda _: Component.cloudwatch_agent(
+            AgentConfig(metrics=[AgentMetrics(group="memory", measurements=["used"])])
+        ),
+        AGENT,
+        "config.metrics[0].group",
+        "memory",
+        "'mem'",
+        "AgentMetrics",
+    ),
+    Row(
+        "the CloudWatch agent reads a log by a relative path",
+        lambda _: Component.cloudwatch_agent(AgentConfig(logs=[AgentLog(path="app.log", log_group="app")])),
+        AGENT,
+        "config.logs[0].path",
+        "app.log",
+        "whole path",
+        "AgentLog",
     ),
 )
