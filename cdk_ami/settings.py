@@ -27,7 +27,7 @@ class ImageSettings:
         region: Region that builds it.
         source: What the build starts from, such as ``amazon-linux-2023``.
         architecture: ``x86_64`` or ``arm64``.
-        components: Absolute paths of component documents, or ``aws:NAME``, in order.
+        components: Absolute paths of component documents, ``aws:NAME`` or ``ready:NAME``, in order.
         root_volume_gib: Size of the root volume; None keeps the source's.
         instance_types: Types a build may run on; empty leaves the choice to the library.
         build: ``on-change``, ``schedule`` or ``manual``.
@@ -172,7 +172,7 @@ def _with_defaults(table: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _located(component: str, folder: Path) -> str:
-    return component if component.startswith("aws:") else str(folder / component)
+    return component if component.startswith(("aws:", "ready:")) else str(folder / component)
 
 
 def _check(settings: Settings, faults: Faults) -> None:

@@ -86,8 +86,14 @@ def source_image(settings: ImageSettings) -> SourceImage:
 
 
 def _component(name: str) -> Component:
-    managed = name.removeprefix("aws:")
-    return Component.aws_managed(managed) if managed != name else Component.from_file(name)
+    kind, _, rest = name.partition(":")
+    match kind:
+        case "aws":
+            return Component.aws_managed(rest)
+        case "ready":
+            return Component.ready(rest)
+        case _:
+            return Component.from_file(name)
 
 
 def _trigger(settings: ImageSettings) -> BuildTrigger:

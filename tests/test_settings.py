@@ -46,10 +46,12 @@ def test_what_is_left_out_gets_a_default() -> None:
 
 def test_component_paths_start_from_the_settings_file_and_managed_ones_are_left_alone() -> None:
     settings = parse(
-        settings_with(image={"components": ["components/a.yaml", "aws:update-linux"]}), where="f", folder=HERE
+        settings_with(image={"components": ["components/a.yaml", "aws:update-linux", "ready:time-sync"]}),
+        where="f",
+        folder=HERE,
     )
 
-    assert settings.image.components == ("/somewhere/components/a.yaml", "aws:update-linux")
+    assert settings.image.components == ("/somewhere/components/a.yaml", "aws:update-linux", "ready:time-sync")
 
 
 @pytest.mark.parametrize(

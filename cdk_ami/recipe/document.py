@@ -20,6 +20,8 @@ TEST_PHASES: Final = ("test", "container-host-test")
 https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-use-documents.html"""
 
 
+_LINE_ENDS: Final = frozenset("\r\x85\u2028\u2029")
+
 _UNREADABLE: Final = {
     Kind.SYNTAX: rules.document_syntax,
     Kind.TABS: rules.document_tabs,
@@ -165,7 +167,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: _Dumper, value: str) -> yaml.Node:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+    # YAML takes more characters for ends of lines than one, and reads all but escaped ones as the same.
+    style = '"' if _LINE_ENDS & set(value) else "|" if "\n" in value else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
 _Dumper.add_representer(str, _text)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cdk_ami.checks.documents import PHASES, actions
 from cdk_ami.errors import ConfigError
 from cdk_ami.recipe.document import Document, parse_document, write_document
+from cdk_ami.recipe.yaml_text import parse_yaml
 
 WORDS = st.sampled_from(
     [
@@ -134,3 +135,15 @@ def test_a_document_of_good_parts_is_accepted_and_survives_the_round_trip(phases
 
     assert document.data == data
     assert document.warnings == ()
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    text=st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+    | st.text("\r\n\t \x85\u2028\ufeff:#'\"-|{", max_size=6)
+)
+def test_any_text_survives_the_yaml_that_is_written_of_it(text: str) -> None:
+    assert parse_yaml(write_document({"text": text, "list": [text, {"deep": text}]})) == {
+        "text": text,
+        "list": [text, {"deep": text}],
+    }

@@ -163,6 +163,17 @@ def test_each_source_of_the_settings_has_its_recipe(
     assert source_image(chosen.image).platform is platform
 
 
+def test_components_of_aws_and_of_the_library_are_named_in_the_settings(settings: Settings) -> None:
+    names = ("aws:update-linux", "ready:time-sync")
+    chosen = replace(settings, image=replace(settings.image, components=names), fleets=())
+
+    template = templates_of(chosen)["web-image"]
+
+    recipe = only_resource(template, "AWS::ImageBuilder::ImageRecipe")["Properties"]
+    assert "component/update-linux/x.x.x" in str(recipe["Components"])
+    assert only_resource(template, "AWS::ImageBuilder::Component")["Properties"]["Name"] == "web-image-time-sync"
+
+
 def test_arm64_reaches_the_source_the_build_and_the_fleet(settings: Settings) -> None:
     chosen = replace(settings, image=replace(settings.image, architecture="arm64"))
 
