@@ -25,7 +25,8 @@ def leftovers(image: str | None, regions: tuple[str, ...], as_json: bool, remove
 
     A stack that is destroyed keeps them on purpose: instances elsewhere may run them.  Without --remove nothing is
     changed.  With it, all goes that no instance runs and no launch template names in the Regions looked in, channels
-    first, snapshots last.  While the image's pipeline exists, its stack stands, and nothing is removed.
+    first, snapshots last.  While the image's pipeline exists, its stack stands, and nothing is removed; nor is anything
+    while a Region gives no answer, for what runs there cannot be seen.
 
     Reads ec2:DescribeImages, ec2:DescribeInstances, ec2:DescribeImageReferences, ssm:GetParametersByPath,
     imagebuilder:ListImages, ListImageBuildVersions and ListImagePipelines; removing adds ssm:DeleteParameter,
@@ -44,12 +45,14 @@ def leftovers(image: str | None, regions: tuple[str, ...], as_json: bool, remove
         answers = ask(clients_of(regions_or_default(regions)), lambda clients: find_leftovers(clients, name))
         by_region = keep_lineage(answers.found)
         pipelines = _pipelines(name, by_region, tuple(answers.found))
-        if remove:
+        if remove and not answers.failed:
             if pipelines and not force:
                 raise click.ClickException(
                     f"{', '.join(pipelines)} still builds {name}; destroy its stack first, or add --force"
                 )
-            _remove(name, by_region, answers.failed, as_json=as_json)
+            _remove(name, by_region, as_json=as_json)
+        elif remove:
+            click.echo("Nothing is removed: what is in use in a Region that gave no answer cannot be seen.", err=True)
         elif as_json:
             found = [left for region in by_region.values() for left in region]
             print_json({"image": name, "leftovers": found, "built_by": pipelines, "failed": dict(answers.failed)})
@@ -86,9 +89,7 @@ def _list(name: str, by_region: Mapping[str, Sequence[Leftover]], pipelines: Seq
         click.echo(f"To remove it: cdk-ami leftovers {name} {where} --remove")
 
 
-def _remove(
-    name: str, by_region: Mapping[str, Sequence[Leftover]], failed: Mapping[str, str], *, as_json: bool
-) -> None:
+def _remove(name: str, by_region: Mapping[str, Sequence[Leftover]], *, as_json: bool) -> None:
     from cdk_ami.runtime.leftovers import remove_leftovers  # noqa: PLC0415 - boto3 costs 0.2 s
     from cdk_ami.runtime.regions import clients_of  # noqa: PLC0415 - same
 
@@ -100,7 +101,7 @@ def _remove(
                 click.echo(f"{left.region}: removed {left.kind} {left.name}")
     kept = [left for region in by_region.values() for left in region if left.used_by]
     if as_json:
-        print_json({"image": name, "removed": removed, "kept": kept, "failed": dict(failed)})
+        print_json({"image": name, "removed": removed, "kept": kept})
     elif not removed and not kept and by_region:
         click.echo(f"Nothing remains of the image {name} in {', '.join(by_region)}.")
     for left in kept:

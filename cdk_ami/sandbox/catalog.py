@@ -44,10 +44,6 @@ MANAGED_IMAGES: Final = {
 https://docs.aws.amazon.com/imagebuilder/latest/userguide/what-is-image-builder.html
 """
 
-_MANAGED_ARN: Final = re.compile(
-    r"arn:(?:aws|aws-cn|aws-us-gov):imagebuilder:(?P<region>[^:]+):aws:image/(?P<name>[^/]+)"
-    r"(?:/(?P<version>[0-9x]+\.[0-9x]+\.[0-9x]+)(?:/(?P<build>[0-9x]+))?)?"
-)
 
 _ALIASES: Final = (
     # Amazon publishes each image of Amazon Linux under several names.
@@ -127,30 +123,6 @@ def managed_images(region: str) -> dict[str, PublicAmi]:
         if name:
             images[f"{name}-{'x86' if ami.source.architecture == 'x86_64' else 'arm64'}"] = ami
     return images
-
-
-def resolve_managed_image(arn: str, *, region: str) -> str | None:
-    """Return the id of the AMI that an Amazon-managed Image Builder image stands for.
-
-    Args:
-        arn: Such as ``arn:aws:imagebuilder:eu-west-1:aws:image/amazon-linux-2023-x86/x.x.x``; a build number may
-            follow, and the version may be left out.
-        region: The Region that asks.  An ARN of another Region names nothing here.
-
-    Returns:
-        The AMI's id in ``region``; None when there is no such image or no such version of it.
-    """
-    match = _MANAGED_ARN.fullmatch(arn)
-    if match is None or match["region"] != region:
-        return None
-    ami = managed_images(region).get(match["name"])
-    if ami is None or not _covers(match["version"] or "x.x.x", MANAGED_VERSION):
-        return None
-    return ami.image_id
-
-
-def _covers(pattern: str, version: str) -> bool:
-    return all(wanted in {"x", node} for wanted, node in zip(pattern.split("."), version.split("."), strict=True))
 
 
 def _hash(*parts: str) -> str:

@@ -195,6 +195,18 @@ def test_leftovers_are_removed_only_when_told(command: Command, aws: Aws) -> Non
     assert after.output == "Nothing remains of the image web in us-east-1.\n"
 
 
+def test_nothing_is_removed_while_a_region_gives_no_answer(command: Command, aws: Aws) -> None:
+    mine = make_ami(aws("ec2"))
+    silent = {"AWS_ENDPOINT_URL_SSM": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"}
+
+    shown = command("leftovers", "web", "--region", "us-east-1", "--remove", **silent)
+
+    assert shown.exit_code == 1
+    assert "Nothing is removed: what is in use in a Region that gave no answer cannot be seen." in shown.stderr
+    assert "us-east-1: could not look" in shown.stderr
+    assert aws("ec2").describe_images(ImageIds=[mine.image_id])["Images"]
+
+
 def test_what_is_in_use_is_kept_and_named(command: Command, aws: Aws) -> None:
     mine = make_ami(aws("ec2"))
     started = aws("ec2").run_instances(ImageId=mine.image_id, MinCount=1, MaxCount=1, InstanceType="t3.micro")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cdk_ami.sandbox.catalog import public_amis, public_parameters, resolve_managed_image
+from cdk_ami.sandbox.catalog import public_amis, public_parameters
 from cdk_ami.source.catalog import PUBLIC_IMAGES
 
 
@@ -78,26 +78,3 @@ def test_images_are_found_by_owner_and_name(aws: Any) -> None:
 def test_nobody_can_change_a_public_image(aws: Any, public_ami: Callable[..., str]) -> None:
     with pytest.raises(ClientError, match="AuthFailure"):
         aws("ec2").deregister_image(ImageId=public_ami())
-
-
-@pytest.mark.parametrize("version", ["x.x.x", "2026.x.x", "2026.11.10", "2026.11.10/1"])
-def test_a_managed_image_stands_for_the_public_one_of_its_region(version: str) -> None:
-    arn = f"arn:aws:imagebuilder:eu-west-1:aws:image/amazon-linux-2023-x86/{version}"
-
-    image_id = resolve_managed_image(arn, region="eu-west-1")
-
-    name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
-    assert image_id == public_parameters("eu-west-1")[name]
-
-
-@pytest.mark.parametrize(
-    "arn",
-    [
-        "arn:aws:imagebuilder:us-east-1:aws:image/amazon-linux-2023-x86/x.x.x",
-        "arn:aws:imagebuilder:eu-west-1:aws:image/amazon-linux-2099-x86/x.x.x",
-        "arn:aws:imagebuilder:eu-west-1:aws:image/amazon-linux-2023-x86/2020.1.1",
-        "arn:aws:imagebuilder:eu-west-1:123456789012:image/amazon-linux-2023-x86/x.x.x",
-    ],
-)
-def test_a_managed_image_that_does_not_exist_stands_for_nothing(arn: str) -> None:
-    assert resolve_managed_image(arn, region="eu-west-1") is None
