@@ -16,8 +16,19 @@ from cdk_ami.sandbox.imagebuilder.records import Record
 _CREATED: Final = "2026-11-02T00:00:00.000Z"
 _IMAGE_VERSION: Final = "2026.11.2"
 
-_BOTH_BUILD: Final = ("update", "amazon-cloudwatch-agent", "aws-cli-version-2", "amazon-corretto-17", "python-3")
+_BOTH_BUILD: Final = (
+    "update",
+    "amazon-cloudwatch-agent",
+    "aws-cli-version-2",
+    "amazon-corretto-17",
+    "hello-world",
+    "powershell-lts",
+    "python-3",
+    "reboot",
+    "stig-build",
+)
 _BOTH_TEST: Final = ("simple-boot-test", "reboot-test", "ebs-volume-usage-test", "inspector-test")
+_WINDOWS_TEST: Final = ("windows-activation-test",)
 _LINUX_BUILD: Final = (
     "stig-build-linux-low",
     "stig-build-linux-medium",
@@ -107,6 +118,7 @@ def _components(region: str) -> list[Record]:
         *((f"{name}-{os}", platform, "test") for name in _BOTH_TEST for os, platform in _SYSTEMS),
         *((name, "Linux", "build") for name in _LINUX_BUILD),
         *((name, "Windows", "build") for name in _WINDOWS_BUILD),
+        *((name, "Windows", "test") for name in _WINDOWS_TEST),
     ]
     return [_component(region, name, platform, phase) for name, platform, phase in names]
 

@@ -18,8 +18,12 @@ DISTRIBUTION: Final = "workflow/distribution/distribute-image"
 _INSTANCE: Final = 'instanceId.$: "$.stepOutputs.{step}.instanceId"'
 
 
-def _build(name: str, *, health: str, metadata: bool) -> str:
+def _build(name: str, *, health: str, metadata: bool, update_agent: bool = False) -> str:
     instance = _INSTANCE.format(step="LaunchBuildInstance")
+    update = f"""
+  - name: UpdateSSMAgent
+    action: RunCommand
+    inputs: {{documentName: AWS-UpdateSSMAgent, {instance}}}"""
     inventory = f"""
   - name: InventoryCollection
     action: CollectImageMetadata
@@ -30,7 +34,7 @@ schemaVersion: 1.0
 steps:
   - name: LaunchBuildInstance
     action: LaunchInstance
-    inputs: {{waitFor: ssmAgent, healthCheck: {health}}}
+    inputs: {{waitFor: ssmAgent, healthCheck: {health}}}{update if update_agent else ""}
   - name: ApplyBuildComponents
     action: ExecuteComponents
     inputs: {{{instance}}}{inventory if metadata else ""}
@@ -89,6 +93,9 @@ steps:
 
 TEXTS: Final = {
     BUILD: _build("build-image", health="STATUS_CHECK_PASSED", metadata=True),
+    "workflow/build/build-image-with-update-ssm-agent": _build(
+        "build-image-with-update-ssm-agent", health="STATUS_CHECK_PASSED", metadata=True, update_agent=True
+    ),
     "workflow/build/express-build-image": _build("express-build-image", health="RUNNING", metadata=False),
     TEST: _test("test-image", health="STATUS_CHECK_PASSED", scan=True),
     "workflow/test/express-test-image": _test("express-test-image", health="RUNNING", scan=False),

@@ -215,7 +215,7 @@ def wait_for_action(job: Job, call: Call) -> dict[str, Any]:
     record = call.run.step(call.step.name)
     payload = call.inputs.get("payload")
     if payload is not None:
-        _checked_json(job, "payload", payload)
+        _checked_size(job, "payload", payload)
     waiting = WaitingStep(
         shown={
             "stepExecutionId": record["stepExecutionId"],
@@ -269,9 +269,13 @@ def execute_state_machine(job: Job, call: Call) -> dict[str, Any]:
     return {"executionArn": arn, "output": last.get("output", "")}
 
 
-def _checked_json(job: Job, name: str, text: str) -> None:
+def _checked_size(job: Job, name: str, text: str) -> None:
     if len(text.encode()) > PAYLOAD_MAX:
         raise StepError(job.session.home, f"{name} is larger than {PAYLOAD_MAX} bytes")
+
+
+def _checked_json(job: Job, name: str, text: str) -> None:
+    _checked_size(job, name, text)
     try:
         json.loads(text)
     except ValueError as error:
