@@ -12,7 +12,7 @@ from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.responses.launch_templates import LaunchTemplates
 
 from cdk_ami.sandbox import emulator
-from cdk_ami.sandbox.ec2 import image_answers, images, launch, storage, templates
+from cdk_ami.sandbox.ec2 import image_answers, images, instance_notices, launch, storage, templates
 
 
 def install() -> None:
@@ -25,3 +25,4 @@ def install() -> None:
     launch.ORIGINAL.update(emulator.graft(InstanceResponse, launch.LaunchAnswers))
     emulator.graft(EBSBackend, storage.StorageOperations)
     emulator.graft(ElasticBlockStore, storage.StorageAnswers)
+    instance_notices.install()

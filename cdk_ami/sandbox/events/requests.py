@@ -1,7 +1,7 @@
 """What one can ask of the sandbox's events, beside AWS.
 
-``GET /_sandbox/events/log`` tells the events since the last reset; ``/_sandbox/events/delivery`` tells and sets what goes
-wrong with deliveries.
+``GET /_sandbox/events/log`` tells the events since the last reset; ``/_sandbox/events/delivery`` tells and sets what
+goes wrong with deliveries.
 """
 
 from __future__ import annotations
