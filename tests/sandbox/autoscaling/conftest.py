@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.groups import AL2023
+from tests.support.groups import AL2023, Fleet
 
 
 @pytest.fixture
@@ -32,3 +32,9 @@ def make_group(aws: Any) -> Callable[..., str]:
         return name
 
     return make
+
+
+@pytest.fixture
+def fleet(aws: Any) -> Fleet:
+    """Three instances, one in each zone, on the first of two images."""
+    return Fleet(aws)

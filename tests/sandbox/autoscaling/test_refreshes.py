@@ -11,81 +11,8 @@ from botocore.exceptions import ClientError
 from cdk_ami.sandbox.autoscaling import launching
 from cdk_ami.sandbox.pace import PACE
 from cdk_ami.sandbox.serial import LOCK
+from tests.support.groups import ENDED, Fleet
 from tests.support.sandbox import reset
-
-ENDED = {"Successful", "Failed", "Cancelled", "RollbackSuccessful", "RollbackFailed"}
-
-
-class Fleet:
-    """A group of three instances, one in each zone, on the first of two images."""
-
-    def __init__(self, aws: Any, size: int = 3) -> None:
-        self.aws, self.ec2, self.autoscaling = aws, aws("ec2"), aws("autoscaling")
-        instance = self.ec2.run_instances(
-            ImageId="resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
-            InstanceType="t3.micro",
-            MinCount=1,
-            MaxCount=1,
-        )["Instances"][0]["InstanceId"]
-        self.images = [self.ec2.create_image(InstanceId=instance, Name=f"golden-{n}")["ImageId"] for n in (1, 2)]
-        self.ec2.terminate_instances(InstanceIds=[instance])
-        self.ec2.create_launch_template(
-            LaunchTemplateName="web", LaunchTemplateData={"ImageId": self.images[0], "InstanceType": "t3.micro"}
-        )
-        self.add_version(self.images[1])
-        subnets = [subnet["SubnetId"] for subnet in self.ec2.describe_subnets()["Subnets"]][:3]
-        self.autoscaling.create_auto_scaling_group(
-            AutoScalingGroupName="web",
-            MinSize=0,
-            MaxSize=9,
-            DesiredCapacity=size,
-            VPCZoneIdentifier=",".join(subnets),
-            LaunchTemplate=self.template("1"),
-        )
-
-    def add_version(self, image: str) -> None:
-        self.ec2.create_launch_template_version(
-            LaunchTemplateName="web", SourceVersion="1", LaunchTemplateData={"ImageId": image}
-        )
-
-    def template(self, version: str) -> dict[str, str]:
-        return {"LaunchTemplateName": "web", "Version": version}
-
-    def start(self, **request: Any) -> str:
-        answer = self.autoscaling.start_instance_refresh(AutoScalingGroupName="web", **request)
-        return str(answer["InstanceRefreshId"])
-
-    def to_second(self, **request: Any) -> str:
-        return self.start(DesiredConfiguration={"LaunchTemplate": self.template("2")}, **request)
-
-    def refresh(self, identifier: str) -> dict[str, Any]:
-        (record,) = self.autoscaling.describe_instance_refreshes(
-            AutoScalingGroupName="web", InstanceRefreshIds=[identifier]
-        )["InstanceRefreshes"]
-        return dict(record)
-
-    def finish(self, identifier: str) -> dict[str, Any]:
-        deadline = time.monotonic() + 10
-        while (record := self.refresh(identifier))["Status"] not in ENDED:
-            assert time.monotonic() < deadline, record
-            time.sleep(0.01)
-        return record
-
-    def group(self) -> dict[str, Any]:
-        (group,) = self.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=["web"])["AutoScalingGroups"]
-        return dict(group)
-
-    def running(self) -> list[dict[str, Any]]:
-        found = self.ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["running"]}])
-        return [instance for reservation in found["Reservations"] for instance in reservation["Instances"]]
-
-    def running_images(self) -> Counter[str]:
-        return Counter(instance["ImageId"] for instance in self.running())
-
-
-@pytest.fixture
-def fleet(aws: Any) -> Fleet:
-    return Fleet(aws)
 
 
 @pytest.fixture
