@@ -59,7 +59,7 @@ class Recipe:
 def recipe_of(group: Any, desired: Mapping[str, Any] | None = None) -> Recipe:
     """Return what ``group`` launches, or would with a refresh's ``DesiredConfiguration``."""
     if desired and desired.get("LaunchTemplate"):
-        return Recipe(choices=(Choice(template=dict(desired["LaunchTemplate"])),))
+        return Recipe(choices=(Choice(template=_named_once(desired["LaunchTemplate"])),))
     policy = (desired or {}).get("MixedInstancesPolicy") or group.mixed_instances_policy
     if policy and policy.get("LaunchTemplate"):
         return _mixed(policy)
@@ -74,7 +74,7 @@ def _mixed(policy: Mapping[str, Any]) -> Recipe:
     common = part["LaunchTemplateSpecification"]
     choices = tuple(
         Choice(
-            template=dict(override.get("LaunchTemplateSpecification") or common),
+            template=_named_once(override.get("LaunchTemplateSpecification") or common),
             override={key: override[key] for key in ("InstanceType", "ImageId") if override.get(key)},
             requirements=override.get("InstanceRequirements"),
             weight=override.get("WeightedCapacity"),
@@ -82,6 +82,12 @@ def _mixed(policy: Mapping[str, Any]) -> Recipe:
         for override in part.get("Overrides") or [{}]
     )
     return Recipe(choices=choices, distribution=policy.get("InstancesDistribution") or {})
+
+
+def _named_once(specification: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a launch template's specification without the name where it has the id: EC2 takes one of the two."""
+    left_out = "LaunchTemplateName" if specification.get("LaunchTemplateId") else ""
+    return {key: value for key, value in specification.items() if key != left_out}
 
 
 def launch_request(
