@@ -121,11 +121,9 @@ def update_policy(scope: StackScope, resource: Resource) -> tuple[dict[str, Any]
     policy, findings = update_policy_findings(resource.type, resolve(dict(resource.update_policy), scope))
     where = f"{resource.logical_id} ({resource.type})"
     faults = [f"{where}: UpdatePolicy/{finding.path}: {finding.message}" for finding in findings]
-    faults += [
-        f"{where}: UpdatePolicy/{name}: the sandbox does not support this update policy"
-        for name in policy
-        if name not in {"AutoScalingInstanceRefresh", "AutoScalingScheduledAction"}
-    ]
+    if not findings:
+        handler = HANDLERS.get(resource.type)
+        faults += [f"{where}: UpdatePolicy/{problem}" for problem in handler.policy_problems(policy)] if handler else []
     return policy, faults
 
 

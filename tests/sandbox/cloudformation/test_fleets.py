@@ -218,8 +218,8 @@ def test_a_fleet_and_its_network_are_removed_whole(stacks: Stacks, aws: MakeClie
     ("change", "words"),
     [
         (
-            {"UpdatePolicy": {"AutoScalingRollingUpdate": {"MinInstancesInService": 1}}},
-            "UpdatePolicy/AutoScalingRolling",
+            {"UpdatePolicy": {"AutoScalingReplacingUpdate": {"WillReplace": True}}},
+            "UpdatePolicy/AutoScalingReplacing",
         ),
         ({"UpdatePolicy": {"AutoScalingInstanceRefresh": {}}}, "required key [Strategy] not found"),
         ({"CreationPolicy": {"ResourceSignal": {"Count": 1}}}, "does not support creation policies"),

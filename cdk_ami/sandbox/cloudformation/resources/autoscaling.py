@@ -1,23 +1,30 @@
-"""Auto Scaling groups with their instance refreshes, scaling policies and hooks."""
+"""Auto Scaling groups with their update policies, scaling policies, hooks and warm pools."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.cloudformation.errors import ResourceError
 from cdk_ami.sandbox.cloudformation.resources.base import Context, Handler, Made, changed, handles, wait
 from cdk_ami.sandbox.cloudformation.resources.mapping import api_parameters, shaped
 
 DIRECT: Final = (
     "AvailabilityZoneDistribution",
+    "AvailabilityZoneImpairmentPolicy",
     "AvailabilityZones",
     "CapacityRebalance",
+    "CapacityReservationSpecification",
+    "Context",
     "DefaultInstanceWarmup",
+    "DeletionProtection",
     "DesiredCapacity",
     "DesiredCapacityType",
     "HealthCheckGracePeriod",
     "HealthCheckType",
+    "InstanceLifecyclePolicy",
     "InstanceMaintenancePolicy",
     "LaunchTemplate",
     "MaxInstanceLifetime",
@@ -26,6 +33,7 @@ DIRECT: Final = (
     "MixedInstancesPolicy",
     "NewInstancesProtectedFromScaleIn",
     "ServiceLinkedRoleARN",
+    "SkipZonalShiftValidation",
     "TargetGroupARNs",
     "TerminationPolicies",
 )
@@ -34,9 +42,21 @@ DIRECT: Final = (
 CREATE_ONLY_PARAMETERS: Final = ("TargetGroupARNs",)
 """Properties that CreateAutoScalingGroup takes and UpdateAutoScalingGroup does not."""
 
-REFRESHES: Final = frozenset({"LaunchTemplate", "MixedInstancesPolicy", "VPCZoneIdentifier"})
-"""Properties whose change replaces instances under the policy ``AutoScalingInstanceRefresh``.
-https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.CfnAutoScalingInstanceRefresh.html, read 2026-11-22"""
+REFRESHES: Final = frozenset({"AvailabilityZones", "LaunchTemplate", "MixedInstancesPolicy", "VPCZoneIdentifier"})
+"""Properties whose change replaces instances under a policy that does so.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-updatepolicy.html, read 2026-11-28.
+"""
+
+POLICIES: Final = ("AutoScalingInstanceRefresh", "AutoScalingRollingUpdate", "AutoScalingScheduledAction")
+"""Update policies that are followed.  Same source."""
+
+IN_PLACE: Final = "ReplaceRootVolume"
+"""The strategy of a refresh that changes AMIs and nothing else."""
+
+LONGEST_PAUSE: Final = 3600
+MOST_AT_ONCE: Final = 100
+"""Seconds between two batches of a rolling update, and instances in one, at most.  Same source."""
 
 RENAMES: Final = {"Cooldown": "DefaultCooldown", "LaunchTemplateSpecification": "LaunchTemplateSpecification"}
 """API names that differ in more than case."""
@@ -53,7 +73,8 @@ FAILED_REFRESH: Final = frozenset({"Failed", "Cancelled", "RollbackFailed", "Rol
     "AWS::AutoScaling::AutoScalingGroup",
     "AutoScalingGroupName Cooldown LifecycleHookSpecificationList MetricsCollection NotificationConfigurations Tags "
     f"VPCZoneIdentifier {' '.join(DIRECT)}",
-    updates="Cooldown MetricsCollection NotificationConfigurations Tags VPCZoneIdentifier "
+    updates="Cooldown LifecycleHookSpecificationList MetricsCollection NotificationConfigurations Tags "
+    "VPCZoneIdentifier "
     f"{' '.join(name for name in DIRECT if name not in CREATE_ONLY_PARAMETERS)}",
 )
 class AutoScalingGroup(Handler):
@@ -63,6 +84,21 @@ class AutoScalingGroup(Handler):
         """Return versions of launch templates that CloudFormation refuses."""
         if str(properties.get("LaunchTemplate", {}).get("Version")) in SWITCHED_OFF:
             yield "LaunchTemplate/Version: must be a number; use Fn::GetAtt LatestVersionNumber"
+
+    def policy_problems(self, policy: Mapping[str, Any]) -> Iterable[str]:
+        """Return what is wrong with an update policy, and what the sandbox cannot do of it."""
+        for name in policy:
+            if name not in POLICIES:
+                yield f"{name}: the sandbox does not support this update policy"
+        rolling = policy.get("AutoScalingRollingUpdate") or {}
+        for name in ("WaitOnResourceSignals", "MinSuccessfulInstancesPercent"):
+            if rolling.get(name) not in {None, False}:
+                yield f"AutoScalingRollingUpdate/{name}: the sandbox has no signals of resources"
+        if not 1 <= int(rolling.get("MaxBatchSize", 1)) <= MOST_AT_ONCE:
+            yield f"AutoScalingRollingUpdate/MaxBatchSize: must be 1 to {MOST_AT_ONCE}"
+        pause = _seconds(str(rolling.get("PauseTime", "PT0S")))
+        if pause is None or pause > LONGEST_PAUSE:
+            yield "AutoScalingRollingUpdate/PauseTime: must be a duration such as PT5M, of an hour at most"
 
     def replaces(self, changed: frozenset[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Keep the group: only a replacing update policy, which is refused, would replace it."""
@@ -94,13 +130,22 @@ class AutoScalingGroup(Handler):
         if scheduled.get("IgnoreUnmodifiedGroupSizeProperties"):
             for size in frozenset({"DesiredCapacity", "MaxSize", "MinSize"}) - changed(old, new):
                 parameters.pop(size, None)
+        refresh = context.update_policy.get("AutoScalingInstanceRefresh")
+        rolling = context.update_policy.get("AutoScalingRollingUpdate")
+        replaces = bool(changed(old, new) & REFRESHES)
+        desired: dict[str, Any] = {}
+        if replaces and refresh and refresh["Strategy"] == IN_PLACE and "MixedInstancesPolicy" in parameters:
+            # Such a refresh must know where it leads, and the group gets there when it has succeeded.
+            desired["MixedInstancesPolicy"] = parameters.pop("MixedInstancesPolicy")
+        before = _instances(client, physical_id)
         client.update_auto_scaling_group(AutoScalingGroupName=physical_id, **parameters)
         self._retag(context, client, physical_id, old, new)
         self._extras(client, physical_id, old, new)
         self._in_service(client, physical_id)
-        policy = context.update_policy.get("AutoScalingInstanceRefresh")
-        if policy and changed(old, new) & REFRESHES:
-            self._refresh(client, physical_id, policy)
+        if replaces and refresh:
+            self._refresh(client, physical_id, refresh, desired)
+        elif replaces and rolling:
+            self._roll(client, physical_id, rolling, before)
         return self._made(client, physical_id)
 
     def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:  # noqa: ARG002
@@ -145,6 +190,8 @@ class AutoScalingGroup(Handler):
 
     def _extras(self, client: Any, name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         differ = changed(old, new)
+        if old and "LifecycleHookSpecificationList" in differ:
+            self._rehook(client, name, old, new)
         if "MetricsCollection" in differ:
             if old.get("MetricsCollection"):
                 client.disable_metrics_collection(AutoScalingGroupName=name)
@@ -158,23 +205,94 @@ class AutoScalingGroup(Handler):
                     AutoScalingGroupName=name, TopicARN=_topic(one), NotificationTypes=one.get("NotificationTypes", [])
                 )
 
+    def _rehook(self, client: Any, name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        hooks = new.get("LifecycleHookSpecificationList", ())
+        kept = {hook["LifecycleHookName"] for hook in hooks}
+        for hook in old.get("LifecycleHookSpecificationList", ()):
+            if hook["LifecycleHookName"] not in kept:
+                client.delete_lifecycle_hook(AutoScalingGroupName=name, LifecycleHookName=hook["LifecycleHookName"])
+        for hook in hooks:
+            client.put_lifecycle_hook(
+                AutoScalingGroupName=name, **api_parameters("autoscaling", "PutLifecycleHook", hook)
+            )
+
     def _in_service(self, client: Any, name: str) -> None:
+        """Wait until as much is in service as is desired.
+
+        Raises:
+            ResourceError: When the group cannot launch it, as its newest activity says.
+        """
+
         def ready() -> bool:
             found = _group(client, name)
             if found is None:
                 raise ResourceError(f"{name} is gone")
+            states = [one["LifecycleState"] for one in found["Instances"]]
             serving = [one for one in found["Instances"] if one["LifecycleState"] == "InService"]
-            return len(serving) >= int(found["DesiredCapacity"])
+            if sum(int(one.get("WeightedCapacity", 1)) for one in serving) >= int(found["DesiredCapacity"]):
+                return True
+            if not any(state.startswith(("Pending", "Terminating")) for state in states):
+                self._check_stable(client, found, len(states))
+            return False
 
         wait(ready, what=f"the instances of {name}")
 
-    def _refresh(self, client: Any, name: str, policy: Mapping[str, Any]) -> None:
+    def _check_stable(self, client: Any, group: Mapping[str, Any], current: int) -> None:
+        newest = client.describe_scaling_activities(AutoScalingGroupName=group["AutoScalingGroupName"], MaxRecords=1)
+        for activity in newest["Activities"]:
+            if activity["StatusCode"] == "Failed":
+                sizes = f"{current}, minSize={group['MinSize']}, maxSize={group['MaxSize']}"
+                raise ResourceError(
+                    f"Group did not stabilize. {{current={sizes}, desired={group['DesiredCapacity']}}}. Failed Scaling "
+                    f"Activity: {activity['StatusMessage']}"
+                )
+
+    def _roll(self, client: Any, name: str, policy: Mapping[str, Any], before: list[str]) -> None:
+        """Replace the instances that were there before, batch by batch, with a pause after each.
+
+        Where too few would be in service meanwhile, the group grows first, and shrinks again in the end.
+        """
+        found = _group(client, name)
+        if found is None:
+            raise ResourceError(f"{name} is gone")
+        desired, maximum = int(found["DesiredCapacity"]), int(found["MaxSize"])
+        minimum, most = int(policy.get("MinInstancesInService", 0)), int(policy.get("MaxBatchSize", 1))
+        if minimum >= maximum:
+            raise ResourceError(
+                f"MinInstancesInService must be less than the autoscaling group's MaxSize, got {minimum} and {maximum}"
+            )
+        processes = policy.get("SuspendProcesses") or []
+        if processes:
+            client.suspend_processes(AutoScalingGroupName=name, ScalingProcesses=processes)
+        try:
+            grown = max(desired, min(maximum, minimum + min(most, len(before)))) if before else desired
+            if grown > desired:
+                client.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=grown)
+                self._in_service(client, name)
+            waiting = [one for one in before if one in _instances(client, name)]
+            size = max(1, min(most, grown - minimum))
+            for start in range(0, len(waiting), size):
+                for one in waiting[start : start + size]:
+                    client.terminate_instance_in_auto_scaling_group(
+                        InstanceId=one, ShouldDecrementDesiredCapacity=False
+                    )
+                self._in_service(client, name)
+                CLOCK.sleep(_seconds(str(policy.get("PauseTime", "PT0S"))) or 0)
+            if grown > desired:
+                client.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=desired)
+        finally:
+            if processes:
+                client.resume_processes(AutoScalingGroupName=name, ScalingProcesses=processes)
+
+    def _refresh(self, client: Any, name: str, policy: Mapping[str, Any], desired: Mapping[str, Any]) -> None:
         preferences = dict(policy.get("Preferences") or {})
         # The CDK documents true as the default under this policy, unlike the API's own.
         preferences.setdefault("SkipMatching", True)
         parameters = api_parameters(
             "autoscaling", "StartInstanceRefresh", {"Strategy": policy["Strategy"], "Preferences": preferences}
         )
+        if desired:
+            parameters["DesiredConfiguration"] = desired
         refresh = client.start_instance_refresh(AutoScalingGroupName=name, **parameters)["InstanceRefreshId"]
 
         def done() -> bool:
@@ -191,6 +309,23 @@ class AutoScalingGroup(Handler):
         found = _group(client, name)
         arn = found["AutoScalingGroupARN"] if found else ""
         return Made(physical_id=name, attributes={"AutoScalingGroupARN": arn, "AutoScalingGroupName": name})
+
+
+def _seconds(duration: str) -> int | None:
+    """Return the seconds of a duration such as ``PT1H30M``, None when it is none."""
+    match = DURATION.fullmatch(duration)
+    if match is None or duration == "PT":
+        return None
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return (hours * 60 + minutes) * 60 + seconds
+
+
+DURATION: Final = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
+
+
+def _instances(client: Any, name: str) -> list[str]:
+    found = _group(client, name)
+    return [one["InstanceId"] for one in found["Instances"]] if found else []
 
 
 def _topic(one: Mapping[str, Any]) -> str:
@@ -261,3 +396,50 @@ class LifecycleHook(Handler):
         parameters = api_parameters("autoscaling", "PutLifecycleHook", {**new, "LifecycleHookName": name})
         context.client("autoscaling").put_lifecycle_hook(**parameters)
         return Made(physical_id=name, attributes={"LifecycleHookName": name})
+
+
+@handles(
+    "AWS::AutoScaling::WarmPool",
+    "AutoScalingGroupName InstanceReusePolicy MaxGroupPreparedCapacity MinSize PoolState",
+)
+class WarmPool(Handler):
+    """The warm pool of a group; done when its instances are ready."""
+
+    def create(self, context: Context, new: Mapping[str, Any]) -> Made:
+        """Put the pool."""
+        return self._put(context, new)
+
+    def update(self, context: Context, physical_id: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Made:  # noqa: ARG002
+        """Put the pool again: what is left out goes back to its default."""
+        # A capacity that was set stays until it is taken away by name.
+        return self._put(context, {"MaxGroupPreparedCapacity": -1, **new})
+
+    def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Remove the pool with its instances, and wait until both are gone."""
+        client = context.client("autoscaling")
+        group = _group(client, physical_id)
+        if group is None or "WarmPoolConfiguration" not in group:
+            return
+        client.delete_warm_pool(AutoScalingGroupName=physical_id, ForceDelete=True)
+
+        def gone() -> bool:
+            found = _group(client, physical_id)
+            return found is None or "WarmPoolConfiguration" not in found
+
+        wait(gone, what=f"the end of the warm pool of {physical_id}")
+
+    def _put(self, context: Context, new: Mapping[str, Any]) -> Made:
+        client, name = context.client("autoscaling"), new["AutoScalingGroupName"]
+        client.put_warm_pool(**api_parameters("autoscaling", "PutWarmPool", new))
+        context.began(name)
+
+        def ready() -> bool:
+            instances = client.describe_warm_pool(AutoScalingGroupName=name)["Instances"]
+            return all(one["LifecycleState"] in READY for one in instances)
+
+        wait(ready, what=f"the warm pool of {name}")
+        return Made(physical_id=name)
+
+
+READY: Final = frozenset({"Warmed:Stopped", "Warmed:Running", "Warmed:Hibernated"})
+"""States in which an instance of a warm pool rests."""

@@ -113,6 +113,10 @@ class Handler:
         """Return what this handler cannot do of ``properties``, each beginning with the property's name."""
         return ()
 
+    def policy_problems(self, policy: Mapping[str, Any]) -> Iterable[str]:
+        """Return what this handler cannot do of an update policy: any of it, unless a subclass says otherwise."""
+        return [f"{name}: the sandbox does not support this update policy" for name in policy]
+
     def replaces(self, changed: frozenset[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Return whether a change of conditionally create-only properties replaces the resource."""
         return True
