@@ -17,8 +17,9 @@ class Pace:
     Attributes:
         image: From CreateImage, CopyImage or RegisterImage until the AMI is available.
             Environment: ``CDK_AMI_SANDBOX_IMAGE_SECONDS``.
-        warmup: From the launch of an instance in an instance refresh until it counts as healthy, whatever the
-            refresh asks for.  Environment: ``CDK_AMI_SANDBOX_WARMUP_SECONDS``.
+        warmup: From the service of an instance in an instance refresh until the refresh goes on, where it names no
+            ``InstanceWarmup`` of its own.  AWS waits for the group's then; no software starts here.
+            Environment: ``CDK_AMI_SANDBOX_WARMUP_SECONDS``.
         state: How long an Image Builder build stays in each of its states before it goes on.
             Environment: ``CDK_AMI_SANDBOX_STATE_SECONDS``.
         parameter: From PutParameter of data type ``aws:ec2:image`` until the value stands or is dropped.

@@ -271,23 +271,32 @@ def _check_settings(get: Callable[[str], Any]) -> None:
     unknown = sorted(set(get("TerminationPolicies") or ()) - POLICIES)
     if unknown:
         raise refuse(f"the sandbox does not know the termination policies {unknown}, only {sorted(POLICIES)}")
-    policy = get("InstanceMaintenancePolicy") or {}
-    minimum, maximum = policy.get("MinHealthyPercentage"), policy.get("MaxHealthyPercentage")
-    if policy and (minimum is None or maximum is None):
-        raise refuse("An instance maintenance policy needs both MinHealthyPercentage and MaxHealthyPercentage")
-    if policy and (int(minimum) < 0) != (int(maximum) < 0):
-        raise refuse("Both percentages of an instance maintenance policy are -1 to clear it")
-    if policy and int(minimum) >= 0 and not 100 <= int(maximum) <= min(200, int(minimum) + 100):  # noqa: PLR2004
-        raise refuse(
-            "MaxHealthyPercentage must be 100 to 200 and at most 100 more than MinHealthyPercentage, "
-            f"got {minimum} and {maximum}"
-        )
+    _check_maintenance(get("InstanceMaintenancePolicy") or {})
     for override in _overrides(get):
         if override.get("InstanceType") and override.get("InstanceRequirements"):
             raise refuse("An override names either an InstanceType or InstanceRequirements, not both")
     weights = [bool(one.get("WeightedCapacity")) for one in _overrides(get)]
     if any(weights) and not all(weights):
         raise refuse("You must specify WeightedCapacity for all instance types or for none")
+
+
+def _check_maintenance(policy: Mapping[str, Any]) -> None:
+    """Refuse a maintenance policy whose bounds contradict each other.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_InstanceMaintenancePolicy.html
+    """
+    if not policy:
+        return
+    if policy.get("MinHealthyPercentage") is None or policy.get("MaxHealthyPercentage") is None:
+        raise refuse("An instance maintenance policy needs both MinHealthyPercentage and MaxHealthyPercentage")
+    minimum, maximum = int(policy["MinHealthyPercentage"]), int(policy["MaxHealthyPercentage"])
+    if (minimum < 0) != (maximum < 0):
+        raise refuse("Both percentages of an instance maintenance policy are -1 to clear it")
+    if minimum >= 0 and not 100 <= maximum <= min(200, minimum + 100):  # noqa: PLR2004 - per cent
+        raise refuse(
+            "MaxHealthyPercentage must be 100 to 200 and at most 100 more than MinHealthyPercentage, "
+            f"got {minimum} and {maximum}"
+        )
 
 
 def _overrides(get: Callable[[str], Any]) -> list[dict[str, Any]]:
