@@ -36,7 +36,7 @@ types:
 	@for app in examples/*/app.py; do $(BIN)/mypy --no-error-summary $$app || exit 1; done
 
 tests:
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 LOWEST := $(shell sed -nE 's/.*"moto\[server\]>=([0-9.]+),.*/\1/p' pyproject.toml)
 
