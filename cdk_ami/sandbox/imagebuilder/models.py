@@ -34,6 +34,7 @@ class Lifecycle:
 
     Attributes:
         resource: ARN of the policy or the image.
+        role: Name or ARN of the role that it acts by.
         shown: The execution as the API shows it.
         resources: What became of images.
         children: What became of the AMIs of each image, by its ARN.
@@ -41,6 +42,7 @@ class Lifecycle:
     """
 
     resource: str
+    role: str | None
     shown: dict[str, Any]
     cancelled: Event
     resources: list[dict[str, Any]] = field(default_factory=list)

@@ -106,7 +106,7 @@ class Account:
         self.aws("events").put_targets(Rule="caught", Targets=[{"Id": "caught", "Arn": arn}])
 
         def take() -> list[dict[str, Any]]:
-            answer = self.aws("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=5)
+            answer = self.aws("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=20)
             return [json.loads(message["Body"]) for message in answer.get("Messages", ())]
 
         return take

@@ -185,7 +185,7 @@ def test_an_approval_before_the_distribution_tells_a_topic_and_an_event_and_take
 
     [event] = taken()
     [step] = waiting(account)
-    [told] = account.aws("sqs").receive_message(QueueUrl=inbox, WaitTimeSeconds=5)["Messages"]
+    [told] = account.aws("sqs").receive_message(QueueUrl=inbox, WaitTimeSeconds=20)["Messages"]
     state = account.builder.get_image(imageBuildVersionArn=started)["image"]["state"]["status"]
     with pytest.raises(ClientError) as other:
         send(account, {**step, "imageBuildVersionArn": started.replace("/1.0.0/", "/9.9.9/")}, "RESUME")
@@ -285,3 +285,52 @@ def test_without_a_build_workflow_the_parent_image_itself_is_distributed(account
         Name="/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
     )["Parameter"]["Value"]
     assert account.image(ami["image"])["SourceImageId"] == source
+
+
+def test_a_build_acts_by_its_execution_role_where_policies_are_enforced(account: Account) -> None:
+    role = "arn:aws:iam::123456789012:role/runs-builds"
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "imagebuilder.amazonaws.com"}}
+    iam = account.aws("iam")
+    iam.create_role(
+        RoleName="runs-builds",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )
+    managed = [{"workflowArn": f"arn:aws:imagebuilder:us-east-1:aws:workflow/build/{name}/x.x.x"} for name in EXPRESS]
+    runs = account.pipeline(account.recipe(), account.infrastructure(), executionRole=role, workflows=managed)
+
+    account.ask("iam", enforce=[role])
+    denied = account.run(runs)
+    statement = {"Effect": "Allow", "Action": ["ec2:*", "iam:PassRole", "ssm:*", "logs:*"], "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName="runs-builds", PolicyName="Runs", PolicyDocument=policy)
+    allowed = account.run(runs)
+
+    assert denied["state"]["status"] == "FAILED"
+    assert "runs-builds" in denied["state"]["reason"]
+    assert "is not authorized to perform" in denied["state"]["reason"]
+    assert allowed["state"] == {"status": "AVAILABLE"}
+
+
+EXPRESS = ("express-build-image",)
+
+
+def test_without_an_execution_role_only_the_services_own_parameters_are_written(account: Account) -> None:
+    def run(name: str, **more: Any) -> dict[str, Any]:
+        target = {"region": "us-east-1", "ssmParameterConfigurations": [{"parameterName": f"/{name}/web"}]}
+        return account.run(
+            account.pipeline(
+                account.recipe(),
+                infrastructure,
+                name=f"{name}-{len(more)}",
+                imageTestsConfiguration={"imageTestsEnabled": False},
+                distributionConfigurationArn=account.distribution(target, name=f"{name}-{len(more)}"),
+                **more,
+            )
+        )
+
+    infrastructure = account.infrastructure()
+    own, others, by_role = run("imagebuilder"), run("golden"), run("golden", executionRole="builder")
+
+    assert (own["state"]["status"], by_role["state"]["status"]) == ("AVAILABLE", "AVAILABLE")
+    assert others["state"]["status"] == "FAILED"
+    assert "the service-linked role writes parameters under /imagebuilder/ only" in others["state"]["reason"]

@@ -21,7 +21,7 @@ from cdk_ami.sandbox.imagebuilder.engine.plan import (
     build_stamp,
     plan_delivery,
 )
-from cdk_ami.sandbox.imagebuilder.engine.session import Session, StepError, StoppedError
+from cdk_ami.sandbox.imagebuilder.engine.session import Session, StepError, StoppedError, role_arn
 from cdk_ami.sandbox.imagebuilder.engine.walk import WorkflowError, walk, walk_group
 from cdk_ami.sandbox.imagebuilder.models import ImageBuilderBackend
 from cdk_ami.sandbox.imagebuilder.records import Record
@@ -116,7 +116,9 @@ class Build:
         self._components, self._stages, self._ended = components, stages, ended
         self._stopped, self._abandoned, self._finished = Event(), Event(), Event()
         self._session = Session(
-            home=Place(region=backend.region_name, account=backend.account_id), stopped=self._stopped
+            home=Place(region=backend.region_name, account=backend.account_id),
+            stopped=self._stopped,
+            role=role_arn(image.body.get("executionRole"), backend.account_id),
         )
         parsed = image.parsed
         group = (image.body.get("loggingConfiguration") or {}).get("logGroupName") or log_group(parsed.name)
@@ -138,8 +140,13 @@ class Build:
             stages=self._stages,
             source=self._source,
             captured=captured,
-            ended=self._ended,
+            ended=self._ended_again,
         )
+
+    def _ended_again(self, status: str) -> None:
+        """Hear the end of a retry: a good one counts, a bad one is no failure of the schedule."""
+        if self._ended is not None and status == "AVAILABLE":
+            self._ended(status)
 
     def cancel(self) -> None:
         """Stop before the next call; what was launched is terminated, AMIs stay."""

@@ -21,6 +21,10 @@ from cdk_ami.sandbox.ssm import checks
 
 _REASON_MAX: Final = 1024
 
+OWN_PARAMETERS: Final = "imagebuilder/"
+"""How the names of the parameters begin that the service-linked role may write.
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/security-iam-awsmanpol.html, read 2026-11-22"""
+
 
 @dataclass(slots=True, kw_only=True)
 class Delivered:
@@ -109,7 +113,7 @@ def _existing(session: Session, copy: Copy) -> str:
     """Return the id of the copy that an earlier run made, or nothing."""
     arn = copy.tags["Ec2ImageBuilderArn"]
     filters = [{"Name": "name", "Values": [copy.name]}, {"Name": "tag:Ec2ImageBuilderArn", "Values": [arn]}]
-    images = session.call("ec2", "describe_images", at=copy.place, Owners=["self"], Filters=filters)["Images"]
+    images = session.look("ec2", "describe_images", at=copy.place, Owners=["self"], Filters=filters)["Images"]
     return next((str(image["ImageId"]) for image in images if image["State"] in ("available", "pending")), "")
 
 
@@ -150,7 +154,7 @@ https://docs.aws.amazon.com/imagebuilder/latest/userguide/cross-account-dist.htm
 
 def _lend(session: Session, source_id: str, account: str, lent: list[str]) -> None:
     """Let another account copy the source, unless it may already."""
-    permissions = session.call("ec2", "describe_image_attribute", ImageId=source_id, Attribute="launchPermission")
+    permissions = session.look("ec2", "describe_image_attribute", ImageId=source_id, Attribute="launchPermission")
     if {"UserId": account} in permissions["LaunchPermissions"]:
         return
     session.call(
@@ -235,6 +239,12 @@ def write_parameter(session: Session, write: ParameterWrite, image_id: str) -> N
         name = write.name if write.name.startswith("/") else f"/{write.name}"
         arn = f"arn:aws:ssm:{write.place.region}:{write.place.account}:parameter{name}"
         assume(session, write.place, [("ssm:PutParameter", arn)])
+    elif session.role is None and not write.name.lstrip("/").startswith(OWN_PARAMETERS):
+        raise StepError(
+            write.place,
+            f"AccessDenied: the service-linked role writes parameters under /{OWN_PARAMETERS} only, and no execution "
+            f"role is given that may write {write.name}",
+        )
     session.call(
         "ssm",
         "put_parameter",
@@ -249,7 +259,7 @@ def write_parameter(session: Session, write: ParameterWrite, image_id: str) -> N
     def stands() -> str:
         being_checked = checks.waiting(write.place.account, write.place.region, write.name)
         try:
-            found = session.call("ssm", "get_parameter", at=write.place, Name=write.name)
+            found = session.look("ssm", "get_parameter", at=write.place, Name=write.name)
         except StepError as error:
             if "ParameterNotFound" not in str(error):
                 raise

@@ -54,7 +54,7 @@ def wait_running(session: Session, instance_id: str) -> None:
 
 def type_of(session: Session, instance_id: str) -> str:
     """Return the type that was launched."""
-    answer = session.call("ec2", "describe_instances", InstanceIds=[instance_id])
+    answer = session.look("ec2", "describe_instances", InstanceIds=[instance_id])
     return str(answer["Reservations"][0]["Instances"][0]["InstanceType"])
 
 

@@ -13,7 +13,7 @@ from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.imagebuilder import retention
 from cdk_ami.sandbox.imagebuilder.engine.plan import Place
 from cdk_ami.sandbox.imagebuilder.engine.retire import STATES, Action, retire
-from cdk_ami.sandbox.imagebuilder.engine.session import Session
+from cdk_ami.sandbox.imagebuilder.engine.session import Session, role_arn
 from cdk_ami.sandbox.imagebuilder.models import ImageBuilderBackend, Lifecycle
 from cdk_ami.sandbox.imagebuilder.records import Record
 
@@ -50,7 +50,7 @@ def forget_policy(backend: ImageBuilderBackend, arn: str) -> None:
 def run_policy(backend: ImageBuilderBackend, policy: Record) -> Lifecycle:
     """Run a policy to its end, and return its execution."""
     with backend.lock:
-        run = _new(backend, policy.arn, {"lifecyclePolicyArn": policy.arn})
+        run = _new(backend, policy.arn, {"lifecyclePolicyArn": policy.arn}, role=policy.body["executionRole"])
         images = [_candidate(record) for record in backend.kind("image")]
         policy.body["dateLastRun"] = CLOCK.now()
         chosen = list(
@@ -87,9 +87,9 @@ def _action(rule: Mapping[str, Any]) -> Action:
     )
 
 
-def start_update(backend: ImageBuilderBackend, image: Record, action: Action) -> Lifecycle:
+def start_update(backend: ImageBuilderBackend, image: Record, action: Action, *, role: str | None) -> Lifecycle:
     """Change the state of one image and of its AMIs in a thread of its own, and return the execution at once."""
-    run = _new(backend, image.arn, {})
+    run = _new(backend, image.arn, {}, role=role)
     Thread(target=_update, args=(backend, run, image, action), name=f"lifecycle {image.arn}", daemon=True).start()
     return run
 
@@ -128,9 +128,10 @@ def cancel(run: Lifecycle) -> None:
     run.shown["state"] = {"status": "CANCELLING" if run.shown["state"]["status"] == "IN_PROGRESS" else "CANCELLED"}
 
 
-def _new(backend: ImageBuilderBackend, resource: str, more: Mapping[str, Any]) -> Lifecycle:
+def _new(backend: ImageBuilderBackend, resource: str, more: Mapping[str, Any], *, role: str | None) -> Lifecycle:
     run = Lifecycle(
         resource=resource,
+        role=role,
         shown={
             "lifecycleExecutionId": f"lce-{uuid4()}",
             "state": {"status": "IN_PROGRESS"},
@@ -144,8 +145,10 @@ def _new(backend: ImageBuilderBackend, resource: str, more: Mapping[str, Any]) -
     return run
 
 
-def _session(backend: ImageBuilderBackend, run: Lifecycle) -> Session:  # noqa: ARG001 - a run ends between images
-    return Session(home=Place(region=backend.region_name, account=backend.account_id), stopped=Event())
+def _session(backend: ImageBuilderBackend, run: Lifecycle) -> Session:
+    home = Place(region=backend.region_name, account=backend.account_id)
+    # A run that is cancelled ends between images, never within one.
+    return Session(home=home, stopped=Event(), role=role_arn(run.role, backend.account_id))
 
 
 def _perform(

@@ -11,7 +11,7 @@ from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.imagebuilder import retention
 from cdk_ami.sandbox.imagebuilder.engine import roles
 from cdk_ami.sandbox.imagebuilder.engine.plan import CREATED_BY, Place
-from cdk_ami.sandbox.imagebuilder.engine.session import Session, StepError
+from cdk_ami.sandbox.imagebuilder.engine.session import SERVICE, Session, StepError
 
 ROLE: Final = "Ec2ImageBuilderCrossAccountLifecycleAccess"
 """Role that another account must have for its copies to be retired.
@@ -77,12 +77,12 @@ def _act(session: Session, image_id: str, place: Place, action: Action) -> dict[
     if place.account != session.home.account:
         more = ("DeleteSnapshot",) if action.snapshots else ()
         needs = [(f"ec2:{name}", "") for name in (*_NEEDS[action.name], *more, "DescribeImages")]
-        roles.assume(session, place, ROLE, needs, principals=frozenset({roles.SERVICE}))
+        roles.assume(session, place, ROLE, needs, principals=frozenset({SERVICE}))
     image = _describe(session, image_id, place)
     if image is None:
         return {"state": {"status": "SUCCESS", "reason": "The AMI does not exist any more."}}
     if action.exclusions:
-        shared = session.call(
+        shared = session.look(
             "ec2", "describe_image_attribute", at=place, ImageId=image_id, Attribute="launchPermission"
         )["LaunchPermissions"]
         accounts = [permission["UserId"] for permission in shared if "UserId" in permission]

@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from cdk_ami.sandbox.imagebuilder.engine.plan import Place
-from cdk_ami.sandbox.imagebuilder.engine.session import Session, StepError
-
-SERVICE: Final = "imagebuilder.amazonaws.com"
+from cdk_ami.sandbox.imagebuilder.engine.session import SERVICE, Session, StepError
 
 Need = tuple[str, str]
 """An action, and the resource it is for; an empty one stands for any."""
@@ -45,6 +43,7 @@ def assume(session: Session, place: Place, role: str, needs: Sequence[Need], *, 
         if not trusts(found["AssumeRolePolicyDocument"], principals):
             raise StepError(place, f"sts:AssumeRole is not allowed: {where} does not trust {_words(principals)}")
         session.call("sts", "assume_role", RoleArn=found["Arn"], RoleSessionName="EC2ImageBuilder")
+        session.act_by(place.account, found["Arn"], taken_by_service=SERVICE in principals)
         session.memo[key] = list(_statements(session, place, role))
     for action, resource in needs:
         if not allows(session.memo[key], action, resource):

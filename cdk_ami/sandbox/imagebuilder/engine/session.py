@@ -36,21 +36,37 @@ class StoppedError(RuntimeError):
     """The build was cancelled, or the sandbox was reset."""
 
 
+SERVICE: Final = "imagebuilder.amazonaws.com"
+"""The principal that takes the roles of its callers."""
+
+_BY_THE_SERVICE: Final = frozenset({"iam", "inspector2", "sts"})
+"""What the service asks by itself, whatever role a build has."""
+
+
+def role_arn(role: str | None, account: str) -> str | None:
+    """Return the ARN of a role that is given by name or ARN."""
+    return role if role is None or role.startswith("arn:") else f"arn:aws:iam::{account}:role/{role}"
+
+
 class Session:
     """Calls for one build.
 
     Args:
         home: Where the build runs.
         stopped: Set when the build is to stop.
+        role: ARN of the role that the build acts by; None is the service's own, which may do all of this.
 
     Attributes:
         home: Where the build runs.
         stopped: Set when the build is to stop.
+        role: ARN of the role that the build acts by.
         memo: What was read from other services and holds for the whole build.
     """
 
-    def __init__(self, *, home: Place, stopped: Event) -> None:
+    def __init__(self, *, home: Place, stopped: Event, role: str | None = None) -> None:
         self.home = home
+        self.role = role
+        self._roles: dict[str, tuple[str | None, str | None]] = {home.account: (role, SERVICE if role else None)}
         self.memo: dict[object, Any] = {}
         self.stopped = stopped
         self._resting = 0
@@ -68,6 +84,17 @@ class Session:
 
     def last_call(self, service: str, operation: str, /, *, at: Place | None = None, **request: Any) -> dict[str, Any]:
         """Do as ``call``, also in a build that was stopped: for what must be put away."""
+        account = (at or self.home).account
+        role, taker = (None, None) if service in _BY_THE_SERVICE else self._roles.get(account, (None, None))
+        with clients.acting_by(role, for_service=taker):
+            return self.look(service, operation, at=at, **request)
+
+    def act_by(self, account: str, role: str, *, taken_by_service: bool) -> None:
+        """Act in another account by a role of it, which the service takes itself or the account at home."""
+        self._roles[account] = (role, SERVICE if taken_by_service else None)
+
+    def look(self, service: str, operation: str, /, *, at: Place | None = None, **request: Any) -> dict[str, Any]:
+        """Do as ``last_call`` by no role: for what the sandbox asks and the service would not."""
         place = at or self.home
         client = clients.client(service, place.region, place.account)
         try:

@@ -157,7 +157,7 @@ def start_resource_state_update(backend: ImageBuilderBackend, request: dict[str,
     if not included and action.due is None:
         lifecycles.change_at_once(image, name)
         return {"resourceArn": image.arn}
-    run = lifecycles.start_update(backend, image, action)
+    run = lifecycles.start_update(backend, image, action, role=request.get("executionRole"))
     return {"lifecycleExecutionId": run.shown["lifecycleExecutionId"], "resourceArn": image.arn}
 
 
