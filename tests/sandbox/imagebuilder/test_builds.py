@@ -308,7 +308,7 @@ def test_the_end_is_published_to_the_topic_and_each_state_as_an_event(account: A
 
     bodies: list[dict[str, Any]] = []
     while len(bodies) < 2:
-        answer = account.aws("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=2)
+        answer = account.aws("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=20)
         found = [json.loads(message["Body"]) for message in answer.get("Messages", ())]
         assert found, "nothing more arrived"
         bodies += found
