@@ -23,7 +23,8 @@ def allows(policy: str | None, *, service: str, action: str, resource: str, sour
         source_arn: ARN of what the service acts for, such as a rule.
         account: Account of that.
     """
-    keys = {"aws:sourcearn": source_arn, "aws:sourceaccount": account}
+    # Services reach one another by TLS.
+    keys = {"aws:sourcearn": source_arn, "aws:sourceaccount": account, "aws:securetransport": "true"}
     effects = {
         statement.get("Effect")
         for statement in _listed((json.loads(policy) if policy else {}).get("Statement", []))
@@ -57,7 +58,7 @@ def _holds(condition: Mapping[str, Any], keys: Mapping[str, str]) -> bool:
     return all(
         name in _OPERATORS
         and key.lower() in keys
-        and any(_OPERATORS[name](wanted, keys[key.lower()]) for wanted in _listed(values))
+        and any(_OPERATORS[name](str(wanted), keys[key.lower()]) for wanted in _listed(values))
         for name, tests in condition.items()
         for key, values in tests.items()
     )
@@ -81,5 +82,6 @@ _OPERATORS: Final[dict[str, Callable[[str, str], bool]]] = {
     "StringLike": _like,
     "ArnEquals": _like,
     "ArnLike": _like,
+    "Bool": lambda wanted, value: wanted.lower() == value,
 }
 """Operators of conditions; in both that compare ARNs wildcards hold."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 from moto.s3.models import FakeBucket
 
 from cdk_ami.sandbox import emulator
+from cdk_ami.sandbox.s3 import notices
 
 TRANSPORT_KEYS: Final = frozenset({"aws:securetransport", "s3:tlsversion"})
 """Condition keys about how a request travelled.
@@ -27,6 +28,7 @@ def install() -> None:
     _ORIGINAL["get_permission"] = emulator.replace(
         FakeBucket, "get_permission", _get_permission, takes=("action", "resource")
     )
+    notices.install()
 
 
 def _get_permission(self: Any, action: str, resource: str) -> Any:

@@ -102,10 +102,9 @@ class Execution:
                 self._end("FAILED", strand.previous, error=error.error, cause=error.cause)
             except HaltedError:
                 pass
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the execution must end and the log tell it
                 _LOG.exception("the sandbox failed to run %s", self.arn)
                 self._end("FAILED", strand.previous, error="States.Runtime", cause=f"the sandbox failed: {error!r}")
-                raise
             finally:
                 if call is not None:
                     call.cancel()

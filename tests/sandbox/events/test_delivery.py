@@ -306,3 +306,24 @@ def test_a_function_gets_the_event_once_its_policy_lets_the_rule_in(it: Happenin
     it.put({"n": 2})
 
     assert it.aws("ssm").get_parameter(Name="told")["Parameter"]["Value"] == '{"n": 2}'
+
+
+def test_a_target_that_is_down_is_tried_again_until_it_is_given_up(it: Happenings) -> None:
+    dead = it.queue("dead")
+    arn = it.queue("down")
+    policy = {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 3600}
+    it.rule(SOLD, Arn=arn, RetryPolicy=policy, DeadLetterConfig={"Arn": dead})
+    outage = {"error": {"code": "ServiceUnavailable", "message": "down", "status": 503}}
+    it.ask("faults", {**outage, "service": "sqs", "operation": "SendMessage", "callers": "engines", "first": 3})
+
+    it.put({"n": 1})
+    assert it.heard("dead") == []
+    it.advance(1)
+    it.advance(2)
+
+    [message] = it.messages("dead")
+    told = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    assert (told["RETRY_ATTEMPTS"], told["EXHAUSTED_RETRY_CONDITION"]) == ("2", "MaximumRetryAttempts")
+    assert told["ERROR_CODE"] == "ServiceUnavailable"
+    it.put({"n": 2})
+    assert [event["detail"] for event in it.heard("down")] == [{"n": 2}]
