@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.happenings import EVERYBODY
 from tests.support.sandbox import wait_until
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def send(account: Account, step: dict[str, Any], action: str, **more: Any) -> No
 def test_an_approval_before_the_distribution_tells_a_topic_and_an_event_and_takes_one_answer(account: Account) -> None:
     taken = account.events("Workflow Step Waiting")
     topic = account.aws("sns").create_topic(Name="approvals")["TopicArn"]
-    inbox = account.aws("sqs").create_queue(QueueName="inbox")["QueueUrl"]
+    inbox = account.aws("sqs").create_queue(QueueName="inbox", Attributes={"Policy": EVERYBODY})["QueueUrl"]
     account.aws("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:123456789012:inbox")
     distribution = workflow(account, "DISTRIBUTION", WAITING)
     build = workflow(account, "BUILD", BUILD)
