@@ -5,13 +5,21 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html, read 2026-
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from moto.s3 import notifications
 
 from cdk_ami.sandbox import emulator
 from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.events.emit import emit
+
+REASONS: Final = {
+    "Put": "PutObject",
+    "Post": "POST Object",
+    "Copy": "CopyObject",
+    "CompleteMultipartUpload": "CompleteMultipartUpload",
+}
+"""The operations that make an object, by the last word of the emulator's names of events."""
 
 
 def install() -> None:
@@ -21,7 +29,7 @@ def install() -> None:
     )
 
 
-def tell(account_id: str, bucket: Any, event_name: str, key: Any) -> None:
+def tell(account_id: str, bucket: Any, event_name: notifications.S3NotificationEvent, key: Any) -> None:
     """Emit the event of a change of an object."""
     kind = notifications._detail_type(event_name)  # noqa: SLF001 - the emulator's only table of them
     shown = {
@@ -39,6 +47,7 @@ def tell(account_id: str, bucket: Any, event_name: str, key: Any) -> None:
         "request-id": "SANDBOX000000000",
         "requester": account_id,
         "source-ip-address": "127.0.0.1",
-        "reason": "DeleteObject" if kind == "Object Deleted" else str(event_name).rpartition(":")[2] + "Object",
     }
+    if kind in {"Object Created", "Object Deleted"}:
+        detail["reason"] = REASONS.get(event_name.value.rpartition(":")[2], "DeleteObject")
     emit(bucket.region_name, account_id, "aws.s3", kind, detail, [bucket.arn])
