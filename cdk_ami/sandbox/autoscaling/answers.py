@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from datetime import timedelta
 from typing import Any, Final
 
@@ -167,7 +168,11 @@ class GroupAnswers:
         if not 1 <= limit <= MOST_GROUPS:
             raise refuse(f"MaxRecords must be 1 to {MOST_GROUPS}, got {limit}")
         answer: ActionResult = ORIGINAL["describe_auto_scaling_groups"](self)
-        return answer
+        if self._get_bool_param("IncludeInstances", True) is not False:  # noqa: FBT003 - moto's signature
+            return answer
+        found: Any = answer.result
+        groups = [_without_instances(group) for group in found["AutoScalingGroups"]]
+        return ActionResult({**found, "AutoScalingGroups": groups})
 
     def describe_auto_scaling_instances(self) -> ActionResult:
         """Answer DescribeAutoScalingInstances: those of warm pools too."""
@@ -251,6 +256,12 @@ class GroupAnswers:
         group = find_group(self.autoscaling_backend, self._get_param("AutoScalingGroupName"))
         notifications(group).pop(self._get_param("TopicARN"), None)
         return EmptyResult()
+
+
+def _without_instances(group: Any) -> Any:
+    found = copy(group)
+    found.instance_states = []
+    return found
 
 
 def _of(activity: Mapping[str, Any], group: Any) -> bool:

@@ -50,6 +50,19 @@ class BackendMethods:
         )
         group.set_desired_capacity(desired_capacity)
 
+    def change_capacity(self, group_name: str, scaling_adjustment: int | None) -> None:
+        """Grow or shrink a group by a scaling policy, as far as its bounds allow."""
+        _scale(find_group(self, group_name), int(scaling_adjustment or 0))
+
+    def change_capacity_percent(self, group_name: str, scaling_adjustment: int | None) -> None:
+        """Grow or shrink a group by per cent of its size, by one at least.
+
+        https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-scaling-simple-step.html
+        """
+        group = find_group(self, group_name)
+        change = group.desired_capacity * int(scaling_adjustment or 0) / 100
+        _scale(group, int(change) if abs(change) >= 1 else (change > 0) - (change < 0))
+
     def delete_auto_scaling_group(self, group_name: str) -> None:
         """Take a group and all its instances away; hooks do not hold them."""
         group = find_group(self, group_name)
@@ -106,6 +119,16 @@ class BackendMethods:
             for member in (*group.instance_states, *warm_pool(group))
             if not instance_ids or member.instance.id in instance_ids
         ]
+
+
+def _scale(group: Any, change: int) -> None:
+    before = group.desired_capacity
+    after = min(max(before + change, group.min_size), group.max_size)
+    if after != before:
+        group.sandbox_cause = at(
+            f"a user request executed a scaling policy changing the desired capacity from {before} to {after}."
+        )
+        group.set_desired_capacity(after)
 
 
 def find_group(backend: Any, name: str) -> Any:

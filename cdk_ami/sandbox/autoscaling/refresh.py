@@ -339,7 +339,11 @@ class Refresh:
             next_mark = self._goal(marks[0]) if marks else last
             size, down = self._batch()
             batch = ready[: max(1, min(size, next_mark - done))]
-            yield from self._bring(batch, recipe, down)
+            if self.strategy == REPLACE_ROOT_VOLUME:
+                batch = batch[: max(1, down)]
+                yield from self._replace_roots(batch, recipe)
+            else:
+                yield from self._swap(batch, recipe, down)
             waiting = [member for member in waiting if member not in batch and member in self.group.instance_states]
             self._live.left = len(waiting)
             while marks and self._live.total - self._live.left >= self._goal(marks[0]):
@@ -373,14 +377,14 @@ class Refresh:
             return above + below, below
         return (1, 0) if self.exceeds else (1, 1)
 
-    def _bring(self, batch: list[Member], recipe: Recipe, down: int) -> Iterator[float]:
-        """Bring instances up to date by the refresh's strategy."""
-        if self.strategy == REPLACE_ROOT_VOLUME:
-            for member in batch[: max(1, down)]:
-                root_volumes.replace(self.group, member, recipe)
-            batch[:] = batch[: max(1, down)]
-            yield from self._in_service()
-            return
+    def _replace_roots(self, batch: Sequence[Member], recipe: Recipe) -> Iterator[float]:
+        """Replace the root volumes of instances, which are out of service meanwhile."""
+        for member in batch:
+            root_volumes.replace(self.group, member, recipe)
+        yield from self._in_service()
+
+    def _swap(self, batch: Sequence[Member], recipe: Recipe, down: int) -> Iterator[float]:
+        """Replace instances by new ones: the first ``down`` of them go at once, the others when the new ones serve."""
         group = self.group
         ahead = [member for member in batch[down:] if member.counted]
         group.sandbox_surplus = sum(member.weight for member in ahead)

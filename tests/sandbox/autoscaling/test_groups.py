@@ -204,3 +204,54 @@ def test_a_suspended_group_launches_nothing_until_it_is_resumed(aws: Any, make_g
     autoscaling.resume_processes(AutoScalingGroupName="web")
 
     assert (meanwhile, len(group_of(aws)["Instances"])) == (3, 5)
+
+
+def test_a_group_spreads_over_a_zone_that_it_is_given(aws: Any, make_group: Any) -> None:
+    subnets = [subnet["SubnetId"] for subnet in aws("ec2").describe_subnets()["Subnets"]][:3]
+    make_group(DesiredCapacity=6, VPCZoneIdentifier=",".join(subnets[:2]))
+
+    aws("autoscaling").update_auto_scaling_group(AutoScalingGroupName="web", VPCZoneIdentifier=",".join(subnets))
+
+    assert zones_of(aws) == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("adjustment", "by", "size"),
+    [
+        ("ChangeInCapacity", 2, 5),
+        ("ChangeInCapacity", 20, 9),
+        ("ChangeInCapacity", -9, 0),
+        ("PercentChangeInCapacity", 10, 4),
+        ("PercentChangeInCapacity", -70, 1),
+        ("ExactCapacity", 7, 7),
+    ],
+)
+def test_a_scaling_policy_moves_the_size_within_its_bounds(
+    aws: Any, make_group: Any, adjustment: str, by: int, size: int
+) -> None:
+    make_group()
+    autoscaling = aws("autoscaling")
+    autoscaling.put_scaling_policy(
+        AutoScalingGroupName="web", PolicyName="move", AdjustmentType=adjustment, ScalingAdjustment=by
+    )
+
+    autoscaling.execute_policy(AutoScalingGroupName="web", PolicyName="move")
+
+    assert (group_of(aws)["DesiredCapacity"], len(group_of(aws)["Instances"])) == (size, size)
+
+
+def test_groups_are_told_without_their_instances_and_in_pages_when_asked_for(aws: Any, make_group: Any) -> None:
+    for name in ("one", "two", "three"):
+        make_group(name, DesiredCapacity=1)
+    autoscaling = aws("autoscaling")
+
+    pages = autoscaling.get_paginator("describe_auto_scaling_groups").paginate(PaginationConfig={"PageSize": 2})
+    (bare,) = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=["two"], IncludeInstances=False)[
+        "AutoScalingGroups"
+    ]
+
+    assert [len(page["AutoScalingGroups"]) for page in pages] == [2, 1]
+    assert (bare["Instances"], bare["DesiredCapacity"]) == ([], 1)
+    assert len(group_of(aws, "two")["Instances"]) == 1
+    with pytest.raises(ClientError, match="MaxRecords must be 1 to 100"):
+        autoscaling.describe_auto_scaling_groups(MaxRecords=101)
