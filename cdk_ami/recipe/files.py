@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Final, NamedTuple
 
 from cdk_ami.checks import files as rules
+from cdk_ami.checks.rule import is_token
 from cdk_ami.errors import Faults
 from cdk_ami.recipe import actions
 from cdk_ami.recipe.builder import ComponentDocument, Phase, Step
@@ -114,6 +115,14 @@ def pack(files: Mapping[str, str | Path | ImageFile], *, platform: Platform, whe
     given = {to: one if isinstance(one, ImageFile) else ImageFile(one) for to, one in files.items()}
     for to, one in given.items():
         prop = f"files[{to!r}]"
+        if is_token([to, str(one.source), one.owner, one.group, one.mode]):
+            faults.add(
+                prop,
+                "holds what only the deployment knows, and files are packed before",
+                got=None,
+                fix="write path, owner, group and mode out",
+            )
+            continue
         faults.check(prop, rules.file_destination(to, platform))
         faults.check(f"{prop}.source", rules.file_source(Path(one.source)))
         faults.check(f"{prop}.mode", rules.file_mode(one.mode, platform))

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from cdk_ami.checks import packages as rules
+from cdk_ami.checks.rule import is_token
 from cdk_ami.errors import Faults
 from cdk_ami.recipe import actions
 from cdk_ami.recipe.builder import ComponentDocument, Phase, Step
@@ -126,7 +127,10 @@ def _change(versions: Mapping[str, str], remove: Sequence[str]) -> str:
 
 
 def _check(versions: Mapping[str, str], remove: Sequence[str]) -> str:
-    # A name may be one that packages provide, such as a virtual package of apt.
+    # A name may be one that packages provide, such as a virtual package of apt.  What only the deployment knows cannot
+    # be turned into a pattern here.
+    versions = {name: "" if is_token(version) else version for name, version in versions.items() if not is_token(name)}
+    remove = [name for name in remove if not is_token(name)]
     return "\n".join(
         [
             'case "$manager" in',

@@ -15,6 +15,8 @@ import pytest
 from aws_cdk import aws_s3 as s3
 
 from cdk_ami import (
+    AgentConfig,
+    AgentLog,
     BuildEnvironment,
     BuildSchedule,
     BuildTrigger,
@@ -29,6 +31,7 @@ from cdk_ami import (
     Tracking,
     Volume,
 )
+from cdk_ami.recipe.yaml_text import parse_yaml
 from tests.contract.refusals.row import fleet, image, twins, written
 from tests.support.images import DISTRIBUTION
 from tests.support.synth import app_context, make_stack, only_resource, template_of
@@ -47,6 +50,7 @@ phases:
     steps:
       - {name: Install, action: ExecuteBash, inputs: {commands: ['echo {{ Port }}']}}
 """
+PARSED: Final[Any] = parse_yaml(DOCUMENT)
 
 
 @jsii.implements(cdk.IStableStringProducer)
@@ -184,6 +188,22 @@ OF_TEXT: Final[dict[str, Make]] = {
     ),
     "Component.from_file name": of_component(lambda token: in_file(name=token)),
     "Component.from_file parameters": of_component(lambda token: in_file(parameters={"Port": token})),
+    "Component.from_document parameters": of_component(
+        lambda token: Component.from_document(PARSED, name="web", parameters={"Port": token})
+    ),
+    "Component.packages version": of_component(lambda token: Component.packages("web", {"git": token})),
+    "Component.packages name": of_component(lambda token: Component.packages("web", [token], remove=[token])),
+    "Component.service unit": of_component(lambda token: Component.service(token, name="web")),
+    "Component.cloudwatch_agent namespace": of_component(
+        lambda token: Component.cloudwatch_agent(AgentConfig(namespace=token))
+    ),
+    "Component.cloudwatch_agent log_group": of_component(
+        lambda token: Component.cloudwatch_agent(AgentConfig(logs=[AgentLog(path="/var/log/x", log_group=token)]))
+    ),
+    "Component.marketplace product_id": of_component(lambda token: Component.marketplace("web-linux", token)),
+    "Component.marketplace version": of_component(
+        lambda token: Component.marketplace("web-linux", "prod-abcdefgh12345", version=token)
+    ),
     "Component.from_arn arn": of_component(Component.from_arn),
     "Component.from_arn parameters": of_component(lambda token: Component.from_arn(ARN, parameters={"Port": token})),
     "Component.aws_managed name": of_component(Component.aws_managed),

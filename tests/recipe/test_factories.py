@@ -13,6 +13,7 @@ import pytest
 
 from cdk_ami import Platform
 from cdk_ami.errors import ConfigError
+from cdk_ami.recipe.agent import AgentConfig
 from cdk_ami.recipe.component import Component
 from cdk_ami.recipe.managed import ManagedComponent
 from cdk_ami.recipe.packages import PackageManager
@@ -255,6 +256,24 @@ def test_the_disk_report_is_written_and_asks_for_room(tmp_path: Path) -> None:
     assert "# File systems" in (tmp_path / "disks.txt").read_text()
     assert (enough.returncode, too_little.returncode) == (0, 1)
     assert "less than 101%" in too_little.stderr
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda edit: Component.packages("x", ["git", *(["jq"] if edit else [])]),
+        lambda edit: Component.service("httpd", name="x", start=edit),
+        lambda edit: Component.cloudwatch_agent(AgentConfig(interval_seconds=30 if edit else 60)),
+        lambda edit: Component.reboot(delay_seconds=5 if edit else 0),
+    ],
+)
+def test_the_description_changes_with_the_document_and_with_nothing_else(make: Callable[[bool], Component]) -> None:
+    first, same, edited = (make(edit) for edit in (False, False, True))
+
+    assert (first.description, first.data, first.name) == (same.description, same.data, same.name)
+    assert first.description != edited.description
+    assert first.data != edited.data
+    assert first.name == edited.name
 
 
 REFUSED: list[tuple[Callable[[], Component], str, str, str]] = [

@@ -232,3 +232,10 @@ def test_a_link_that_leads_out_of_its_directory_is_refused(source: Path) -> None
         packed({"/opt/app": source})
 
     assert "leads out of it" in str(caught.value)
+
+
+def test_an_owner_whom_only_the_deployment_knows_is_refused(source: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        packed({"/opt/app": ImageFile(source, owner="${Token[Owner.1]}")})
+
+    assert (caught.value.prop, caught.value.fix) == ("files['/opt/app']", "write path, owner, group and mode out")
