@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from cdk_ami.recipe.agent import AgentLog as AgentLog
     from cdk_ami.recipe.agent import AgentMetrics as AgentMetrics
     from cdk_ami.recipe.builder import ComponentDocument as ComponentDocument
-    from cdk_ami.recipe.builder import Parameter as Parameter
     from cdk_ami.recipe.builder import Phase as Phase
     from cdk_ami.recipe.builder import Step as Step
     from cdk_ami.recipe.component import Component as Component
@@ -70,7 +69,6 @@ _HOMES = {
     "ManagedComponent": "recipe.managed",
     "NamedImage": "build.image",
     "PackageManager": "recipe.packages",
-    "Parameter": "recipe.builder",
     "Phase": "recipe.builder",
     "Platform": "source.platform",
     "ReadyComponent": "recipe.ready",

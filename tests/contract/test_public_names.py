@@ -29,7 +29,6 @@ PUBLIC = [
     "ManagedComponent",
     "NamedImage",
     "PackageManager",
-    "Parameter",
     "Phase",
     "Platform",
     "ReadyComponent",
