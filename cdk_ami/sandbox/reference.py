@@ -16,6 +16,7 @@ from cdk_ami.sandbox.cloudformation.plan import REFUSED_TYPES
 from cdk_ami.sandbox.cloudformation.resources.base import HANDLERS, Handler
 from cdk_ami.sandbox.cloudformation.schemas import FALLBACK_REGION, Schema, schema
 from cdk_ami.sandbox.imagebuilder.operations import OPERATIONS
+from cdk_ami.sandbox.stepfunctions.operations import OPERATIONS as STEP_FUNCTIONS
 
 _HEAD: Final = """\
 # The sandbox
@@ -86,6 +87,13 @@ changed in place nor by replacement are refused when an update changes them.
 """
 
 
+_OWN: Final = (
+    ("Image Builder", "imagebuilder", frozenset(OPERATIONS)),
+    ("Step Functions", "stepfunctions", frozenset(STEP_FUNCTIONS)),
+)
+"""The services that are ours altogether and whose operations are counted one by one: title, name, what is done."""
+
+
 def sandbox_page() -> str:
     """Return the page as Markdown."""
     return "\n".join([_HEAD, _CONTROL, *_types(), *_operations()])
@@ -116,16 +124,17 @@ def _settable(found: Schema) -> frozenset[str]:
 
 
 def _operations() -> Iterator[str]:
-    known = frozenset(_service_model()["operations"])
-    yield "## Image Builder operations\n"
-    yield f"Done: {_names(known & frozenset(OPERATIONS))}.\n"
-    yield f"Refused: {_names(known - frozenset(OPERATIONS))}.\n"
+    for title, service, done in _OWN:
+        known = frozenset(_service_model(service)["operations"])
+        yield f"## {title} operations\n"
+        yield f"Done: {_names(known & done)}.\n"
+        yield f"Refused: {_names(known - done)}.\n"
 
 
 @cache
-def _service_model() -> Mapping[str, Any]:
+def _service_model(service: str) -> Mapping[str, Any]:
     loader = botocore.session.Session().get_component("data_loader")
-    model: Mapping[str, Any] = loader.load_service_model("imagebuilder", "service-2")
+    model: Mapping[str, Any] = loader.load_service_model(service, "service-2")
     return model
 
 

@@ -214,7 +214,7 @@ def _at(backend: Any, schedule: Schedule, edition: object, due: datetime | None,
 def _stands(backend: Any, schedule: Schedule, edition: object) -> bool:
     group = backend.schedule_groups.get(schedule.group_name)
     known = None if group is None else group.schedules.get(schedule.name)
-    return known is schedule and schedule.sandbox_edition is edition
+    return known is not None and known is schedule and known.sandbox_edition is edition
 
 
 def _complete(backend: Any, schedule: Schedule, edition: object) -> None:

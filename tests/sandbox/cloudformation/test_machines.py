@@ -137,3 +137,35 @@ def test_a_schedule_of_a_stack_fires(stacks: Stacks, aws: MakeClient, sandbox: S
     assert it.heard() == ["rate(1 hour)", "rate(2 hours)"]
     assert stacks.delete("s") == "DELETE_COMPLETE", stacks.reasons("s")
     assert aws("scheduler").list_schedules()["Schedules"] == []
+
+
+def test_a_bus_opens_itself_to_another_account_and_a_log_group_to_rules(
+    stacks: Stacks, aws: MakeClient, sandbox: Sandbox
+) -> None:
+    it = Happenings(sandbox, aws)
+    group = "arn:aws:logs:us-east-1:123456789012:log-group:/events"
+    statement = {"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": "*"}
+    policy = {"Statement": [{**statement, "Principal": {"Service": "events.amazonaws.com"}}]}
+    template = {
+        "Open": resource(
+            "Events::EventBusPolicy", {"StatementId": "in", "Action": "events:PutEvents", "Principal": "210987654321"}
+        ),
+        "Group": resource("Logs::LogGroup", {"LogGroupName": "/events"}),
+        "Write": resource("Logs::ResourcePolicy", {"PolicyName": "write", "PolicyDocument": json.dumps(policy)}),
+        "Rule": resource(
+            "Events::Rule", {"EventPattern": {"source": ["shop"]}, "Targets": [{"Id": "it", "Arn": group}]}
+        ),
+    }
+    far = aws("events", account="210987654321")
+    far.put_rule(Name="rule", EventPattern=json.dumps({"source": ["shop"]}))
+    bus = "arn:aws:events:us-east-1:123456789012:event-bus/default"
+    far.put_targets(Rule="rule", Targets=[{"Id": "it", "Arn": bus}])
+    assert stacks.create("open", template) == "CREATE_COMPLETE", stacks.reasons("open")
+
+    far.put_events(Entries=[{"Source": "shop", "DetailType": "sold", "Detail": "{}"}])
+    it.settle()
+
+    [written] = aws("logs").filter_log_events(logGroupName="/events")["events"]
+    assert json.loads(written["message"])["account"] == "210987654321"
+    assert stacks.delete("open") == "DELETE_COMPLETE", stacks.reasons("open")
+    assert "Policy" not in aws("events").describe_event_bus(Name="default")

@@ -122,3 +122,31 @@ class Archive(Handler):
             pattern = new["EventPattern"]
             options["EventPattern"] = pattern if isinstance(pattern, str) else json.dumps(pattern)
         return options
+
+
+@handles("AWS::Events::EventBusPolicy", "Action Condition EventBusName Principal Statement StatementId")
+class EventBusPolicy(Handler):
+    """One statement of the policy of a bus."""
+
+    def create(self, context: Context, new: Mapping[str, Any]) -> Made:
+        """Put the statement."""
+        bus, name = new.get("EventBusName", "default"), new["StatementId"]
+        if "Statement" in new:
+            statement = {**new["Statement"], "Sid": name}
+            policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+            context.client("events").put_permission(EventBusName=bus, Policy=policy)
+        else:
+            members = {member: new[member] for member in ("Action", "Principal", "Condition") if member in new}
+            context.client("events").put_permission(EventBusName=bus, StatementId=name, **members)
+        return Made(physical_id=f"{bus}|{name}")
+
+    def update(self, context: Context, physical_id: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Made:
+        """Put the statement anew."""
+        self.delete(context, physical_id, old)
+        return self.create(context, new)
+
+    def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:
+        """Remove the statement."""
+        context.client("events").remove_permission(
+            EventBusName=properties.get("EventBusName", "default"), StatementId=physical_id.rpartition("|")[2]
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,3 +59,23 @@ class LogGroup(Handler):
 
     def _made(self, context: Context, name: str) -> Made:
         return Made(physical_id=name, attributes={"Arn": context.arn("logs", f"log-group:{name}:*")})
+
+
+@handles("AWS::Logs::ResourcePolicy", "PolicyDocument PolicyName")
+class ResourcePolicy(Handler):
+    """What other services may do with the log groups of the account."""
+
+    def create(self, context: Context, new: Mapping[str, Any]) -> Made:
+        """Put the policy."""
+        document = new["PolicyDocument"]
+        text = document if isinstance(document, str) else json.dumps(document)
+        context.client("logs").put_resource_policy(policyName=new["PolicyName"], policyDocument=text)
+        return Made(physical_id=new["PolicyName"])
+
+    def update(self, context: Context, physical_id: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Made:  # noqa: ARG002
+        """Put the policy again."""
+        return self.create(context, new)
+
+    def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Remove the policy."""
+        context.client("logs").delete_resource_policy(policyName=physical_id)

@@ -74,9 +74,9 @@ def _definition(context: Context, new: Mapping[str, Any]) -> str:
         where = new["DefinitionS3Location"]
         version = {"VersionId": where["Version"]} if "Version" in where else {}
         body = context.client("s3").get_object(Bucket=where["Bucket"], Key=where["Key"], **version)["Body"].read()
-        text = body.decode()
+        text = str(body.decode())
     else:
-        text = new.get("DefinitionString") or json.dumps(new["Definition"])
+        text = str(new.get("DefinitionString") or json.dumps(new["Definition"]))
     for name, value in (new.get("DefinitionSubstitutions") or {}).items():
         if isinstance(value, dict | list):
             raise ResourceError(f"DefinitionSubstitutions/{name} is a text, a number or true or false")
