@@ -290,3 +290,31 @@ def test_workflows_have_builds_like_components(account: Account) -> None:
         "express-test-image",
         "distribute-image",
     ]
+
+
+def test_a_recipe_holds_twenty_components_and_only_such_as_support_its_system(account: Account) -> None:
+    builder = account.builder
+    made = builder.create_component(
+        name="only-ubuntu",
+        semanticVersion="1.0.0",
+        platform="Linux",
+        data=OTHER,
+        supportedOsVersions=["Ubuntu 24"],
+    )["componentBuildVersionArn"]
+    managed = "arn:aws:imagebuilder:us-east-1:aws:image/{}/x.x.x"
+
+    account.recipe("fits", parent=managed.format("ubuntu-server-24-lts-x86"), components=[{"componentArn": made}])
+
+    with pytest.raises(ClientError) as other:
+        account.recipe("other", parent=managed.format("amazon-linux-2023-x86"), components=[{"componentArn": made}])
+    with pytest.raises(ClientError) as many:
+        account.recipe("many", components=[{"componentArn": made}] * 21)
+    assert "The component supports Ubuntu 24, the parent image is Amazon Linux 2023" in str(other.value)
+    assert many.value.response["Error"]["Code"] == "ServiceQuotaExceededException"
+
+
+def test_workflows_have_no_other_owners(account: Account) -> None:
+    with pytest.raises(ClientError) as caught:
+        account.builder.list_workflows(owner="Shared")
+
+    assert "'owner'" in str(caught.value)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import pytest
 from botocore.exceptions import ClientError
@@ -335,3 +337,137 @@ def test_without_an_execution_role_only_the_services_own_parameters_are_written(
     assert (own["state"]["status"], by_role["state"]["status"]) == ("AVAILABLE", "AVAILABLE")
     assert others["state"]["status"] == "FAILED"
     assert "the service-linked role writes parameters under /imagebuilder/ only" in others["state"]["reason"]
+
+
+EVERY = """
+steps:
+  - name: Launch
+    action: LaunchInstance
+    inputs: {waitFor: ssmAgent}
+  - name: Reach
+    action: WaitForSSMAgent
+    inputs: {instanceId.$: $.stepOutputs.Launch.instanceId}
+  - name: Metadata
+    action: CollectImageMetadata
+    inputs: {instanceId.$: $.stepOutputs.Launch.instanceId}
+  - name: Command
+    action: RunCommand
+    inputs:
+      documentName: AWS-RunShellScript
+      parameters: {commands: [uptime]}
+      instanceId.$: $.stepOutputs.Launch.instanceId
+  - name: Machine
+    action: ExecuteStateMachine
+    inputs:
+      stateMachineArn: arn:aws:states:us-east-1:123456789012:stateMachine:checks
+      input: '{"instance": "{{ $.stepOutputs.Launch.instanceId }}"}'
+  - name: Register
+    action: RegisterImage
+    inputs:
+      architecture: x86_64
+      rootDeviceName: /dev/xvda
+      virtualizationType: hvm
+      includeSnapshotTags: true
+      blockDeviceMapping: [{DeviceName: /dev/xvda, Ebs: {SnapshotId: SNAPSHOT}}]
+"""
+
+
+def test_every_other_step_does_its_work(account: Account) -> None:
+    ec2 = account.aws("ec2")
+    zone = ec2.describe_availability_zones()["AvailabilityZones"][0]["ZoneName"]
+    volume = ec2.create_volume(AvailabilityZone=zone, Size=8)["VolumeId"]
+    tags = [{"ResourceType": "snapshot", "Tags": [{"Key": "from", "Value": "snapshot"}]}]
+    snapshot = ec2.create_snapshot(VolumeId=volume, TagSpecifications=tags)["SnapshotId"]
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "states.amazonaws.com"}}
+    role = account.aws("iam").create_role(
+        RoleName="machine", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )["Role"]["Arn"]
+    passes = {"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}
+    account.aws("stepfunctions").create_state_machine(name="checks", definition=json.dumps(passes), roleArn=role)
+
+    image = account.run(pipeline(account, workflow(account, "BUILD", EVERY.replace("SNAPSHOT", snapshot))))
+
+    assert image["state"] == {"status": "AVAILABLE"}
+    runs = account.builder.list_workflow_executions(imageBuildVersionArn=image["arn"])["workflowExecutions"]
+    steps = account.builder.list_workflow_step_executions(workflowExecutionId=runs[-1]["workflowExecutionId"])["steps"]
+    outputs = {step["name"]: json.loads(step["outputs"]) for step in steps}
+    assert outputs["Reach"] == {"status": "Online"}
+    assert outputs["Metadata"]["osVersion"] == "Linux"
+    assert outputs["Command"]["runCommandId"]
+    assert json.loads(outputs["Machine"]["output"]) == {"instance": outputs["Launch"]["instanceId"]}
+    registered = account.image(outputs["Register"]["imageId"])
+    assert registered["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"] == snapshot
+    assert {"Key": "from", "Value": "snapshot"} in registered["Tags"]
+    assert image["outputResources"]["amis"][0]["image"] == registered["ImageId"]
+    assert account.instances() == []
+
+
+def test_an_image_that_failed_in_its_tests_is_retried_there_with_what_the_build_told(account: Account) -> None:
+    gate = TEST + "  - {name: Gate, action: WaitForAction, timeoutSeconds: 600}\n"
+    build, test = workflow(account, "BUILD", BUILD), workflow(account, "TEST", gate)
+    started = account.builder.start_image_pipeline_execution(imagePipelineArn=pipeline(account, build, test))[
+        "imageBuildVersionArn"
+    ]
+    wait_until(lambda: len(waiting(account)) == 1, seconds=30)
+    send(account, waiting(account)[0], "STOP")
+    failed = account.ended(started)
+
+    account.builder.retry_image(imageBuildVersionArn=started)
+    wait_until(lambda: len(waiting(account)) == 1, seconds=30)
+    again = account.builder.get_image(imageBuildVersionArn=started)["image"]["state"]["status"]
+    send(account, waiting(account)[0], "RESUME")
+    image = account.ended(started)
+
+    assert (failed["state"]["status"], again, image["state"]) == ("FAILED", "TESTING", {"status": "AVAILABLE"})
+    runs = account.builder.list_workflow_executions(imageBuildVersionArn=started)["workflowExecutions"]
+    assert [(run["type"], run["status"], run.get("retried", False)) for run in runs] == [
+        ("DISTRIBUTION", "COMPLETED", False),
+        ("TEST", "COMPLETED", False),
+        ("TEST", "FAILED", True),
+        ("BUILD", "COMPLETED", False),
+    ]
+
+
+ANSWERER = """
+import boto3
+
+def handler(event, context):
+    boto3.client("imagebuilder").send_workflow_step_action(
+        stepExecutionId=event["stepExecutionId"],
+        imageBuildVersionArn=event["imageBuildVersionArn"],
+        action="RESUME",
+        reason=event["customPayload"],
+    )
+"""
+
+
+def test_a_function_answers_a_step_that_waits(account: Account) -> None:
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
+    role = account.aws("iam").create_role(
+        RoleName="answers", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )["Role"]["Arn"]
+    packed = BytesIO()
+    with ZipFile(packed, "w") as archive:
+        archive.writestr("index.py", ANSWERER)
+    account.aws("lambda").create_function(
+        FunctionName="answerer",
+        Runtime="python3.12",
+        Role=role,
+        Handler="index.handler",
+        Code={"ZipFile": packed.getvalue()},
+    )
+    gate = """
+  - name: Gate
+    action: WaitForAction
+    timeoutSeconds: 600
+    inputs: {lambdaFunctionName: answerer, payload: '"{{ $.stepOutputs.Make.imageId }}"'}
+"""
+
+    text = BUILD.replace("outputs:", gate + "outputs:")
+    image = account.run(pipeline(account, workflow(account, "BUILD", text)))
+
+    assert image["state"] == {"status": "AVAILABLE"}
+    runs = account.builder.list_workflow_executions(imageBuildVersionArn=image["arn"])["workflowExecutions"]
+    steps = account.builder.list_workflow_step_executions(workflowExecutionId=runs[-1]["workflowExecutionId"])["steps"]
+    made = image["outputResources"]["amis"][0]["image"]
+    assert json.loads(steps[-1]["outputs"]) == {"action": "RESUME", "reason": f'"{made}"'}

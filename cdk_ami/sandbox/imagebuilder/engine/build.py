@@ -29,6 +29,8 @@ from cdk_ami.sandbox.pace import PACE
 
 _REASON_MAX: Final = 1024
 _SETTLE_SECONDS: Final = 0.005
+_REST_SECONDS: Final = 0.3
+"""Machine seconds after which a build that rests is taken to wait for something that only the clock or others bring."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +167,12 @@ class Build:
     def settle(self, seconds: float) -> None:
         """Return when the build has ended, or waits for the clock or for somebody, or after ``seconds``."""
         deadline = time.monotonic() + seconds
+        busy = time.monotonic()
         while not self._finished.wait(_SETTLE_SECONDS):
-            if self._session.resting or time.monotonic() > deadline:
+            now = time.monotonic()
+            if not self._session.resting:
+                busy = now
+            if now - busy > _REST_SECONDS or now > deadline:
                 return
 
     def run(self) -> None:

@@ -28,6 +28,9 @@ from cdk_ami.sandbox.imagebuilder.operations.common import (
 )
 from cdk_ami.sandbox.imagebuilder.records import Record, present, timestamp
 
+COMPONENTS_MAX: Final = 20
+"""https://docs.aws.amazon.com/general/latest/gr/imagebuilder.html, read 2026-11-22"""
+
 _AMI: Final = re.compile(r"ami-[0-9a-f]{8}(?:[0-9a-f]{9})?")
 
 
@@ -38,6 +41,10 @@ def create_image_recipe(backend: ImageBuilderBackend, request: dict[str, Any]) -
         raise ImageBuilderError("InvalidVersionNumberException", f"The version '{pattern}' is not valid: {fault}.")
     if request.get("amiWatermarks"):
         raise not_in_sandbox("amiWatermarks of an image recipe")
+    if len(request.get("components") or ()) > COMPONENTS_MAX:
+        raise ImageBuilderError(
+            "ServiceQuotaExceededException", f"A recipe has at most {COMPONENTS_MAX} components by default."
+        )
     refuse(validation.block_device_faults(request.get("blockDeviceMappings") or ()))
     platform = _platform(backend, request)
     name = request["name"]
@@ -74,7 +81,10 @@ def create_image_recipe(backend: ImageBuilderBackend, request: dict[str, Any]) -
 
 def _platform(backend: ImageBuilderBackend, request: Mapping[str, Any]) -> str:
     """Return the platform that the parent image and all components share."""
-    found = _parent_platform(backend, request["parentImage"])
+    parent = request["parentImage"]
+    found = _parent_platform(backend, parent)
+    managed = backend.resolve(parent) if parent.startswith("arn:") else None
+    system = None if managed is None else managed.body.get("osVersion")
     for index, used in enumerate(request.get("components") or ()):
         at = f"components[{index}]"
         component = backend.resolve(used["componentArn"])
@@ -88,6 +98,11 @@ def _platform(backend: ImageBuilderBackend, request: Mapping[str, Any]) -> str:
                 f"{at}.componentArn", f"The component is for {component.body['platform']}, the recipe is for {found}."
             )
         found = component.body["platform"]
+        supported = component.body.get("supportedOsVersions") or ()
+        if system and supported and not any(system.startswith(version) for version in supported):
+            raise invalid_value(
+                f"{at}.componentArn", f"The component supports {', '.join(supported)}, the parent image is {system}."
+            )
     return found or "Linux"
 
 

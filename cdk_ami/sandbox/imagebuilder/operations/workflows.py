@@ -73,7 +73,9 @@ def get_workflow(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[
 
 
 def list_workflows(backend: ImageBuilderBackend, request: dict[str, Any]) -> dict[str, Any]:
-    """List workflow versions."""
+    """List workflow versions, which nobody shares."""
+    if request.get("owner") in ("Shared", "ThirdParty"):
+        raise invalid_value("owner", "Workflows are owned by Self or Amazon.")
     found = by_name(request, filtered(request, versions(owned(backend, request, "workflow")), _FILTERS))
     return paged(request, "workflowVersionList", found)
 
