@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from cdk_ami.sandbox.imagebuilder.managed_workflows import TEXTS
+
 if TYPE_CHECKING:
     from tests.sandbox.imagebuilder.conftest import Account
 
@@ -283,13 +285,7 @@ def test_workflows_have_builds_like_components(account: Account) -> None:
     assert len(versions["workflowSummaryList"]) == 2
     account.builder.delete_workflow(workflowBuildVersionArn=first)
     managed = account.builder.list_workflows(owner="Amazon")["workflowVersionList"]
-    assert [found["name"] for found in managed] == [
-        "build-image",
-        "express-build-image",
-        "test-image",
-        "express-test-image",
-        "distribute-image",
-    ]
+    assert [f"workflow/{found['type'].lower()}/{found['name']}" for found in managed] == list(TEXTS)
 
 
 def test_a_recipe_holds_twenty_components_and_only_such_as_support_its_system(account: Account) -> None:
