@@ -57,7 +57,7 @@ class Door:
             CALLS.end(call)
 
     def _answer(self, asked: Asked, call: Call, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
-        lost, copy = False, None
+        lost, copy = False, None  # what the request meets after the service has heard of it
         for armed in FAULTS.striking(asked) if FAULTS.all() else ():
             if refusal := _strike(armed, asked, environ):
                 return _refuse(asked, refusal, call, start_response)
@@ -65,8 +65,10 @@ class Door:
             copy = armed if armed.fault.copies else copy
         if refusal := guard.refusal(asked):
             return _refuse(asked, refusal, call, start_response)
-        with copies.decided(copy):
-            answer = self._pass(call, environ, start_response)
+        answer = self._pass(call, environ, start_response)
+        if copy is not None:
+            answer = list(answer)
+            copies.meet(copy, asked, b"".join(answer))
         guard.passed(asked)
         if lost:
             for _ in answer:

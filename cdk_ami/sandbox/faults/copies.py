@@ -1,42 +1,42 @@
-"""What is to become of the copy of an AMI that a request begins: the door says it, EC2 asks for it."""
+"""What becomes of the copy of an AMI that a request has begun, before its caller hears of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import local
+import re
+from datetime import UTC, datetime
+from math import inf
 from typing import Final
 
+from moto.ec2.models import ec2_backends
+
+from cdk_ami.sandbox.door.asked import Asked
 from cdk_ami.sandbox.faults.register import Armed
 
-FAILURE: Final = "Internal error: the copy failed because somebody asked for that"
+FAILURE: Final = "Internal error: the copy failed, as a fault of the sandbox asked for"
 """The reason that a copy which was made to fail tells."""
 
-_HERE: Final = local()
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
+"""When a copy that is held is available."""
+
+_IMAGE: Final = re.compile(rb"<imageId>([^<]+)</imageId>")
 
 
-@contextmanager
-def decided(armed: Armed | None) -> Iterator[None]:
-    """Let the request that this thread answers meet a fault of copies, or none."""
-    _HERE.armed = armed
-    try:
-        yield
-    finally:
-        _HERE.armed = None
+def meet(armed: Armed, asked: Asked, answer: bytes) -> None:
+    """Let the copy that ``answer`` tells of fail, or keep it pending until the fault is ended."""
+    found = _IMAGE.search(answer)
+    if found is None:
+        return  # it was refused
+    backend = ec2_backends[asked.account][asked.region]
+    image = backend.amis[found[1].decode()]
+    if armed.fault.copies == "failed":
+        for snapshot_id in image.snapshot_ids:
+            backend.snapshots.pop(snapshot_id, None)
+        image.failure, image.mappings = FAILURE, []
+    else:
+        due = image.ready_at
+        image.ready_at = NEVER if isinstance(due, datetime) else inf
 
+        def release() -> None:
+            image.ready_at = due
 
-def failure() -> str | None:
-    """Return why the copy that this thread begins fails, None when it does not."""
-    armed = _current()
-    return FAILURE if armed is not None and armed.fault.copies == "failed" else None
-
-
-def hold() -> Armed | None:
-    """Return the fault that keeps the copy that this thread begins pending until ``ended`` is set, None when none."""
-    armed = _current()
-    return armed if armed is not None and armed.fault.copies == "pending" else None
-
-
-def _current() -> Armed | None:
-    found: Armed | None = getattr(_HERE, "armed", None)
-    return found
+        armed.at_end(release)

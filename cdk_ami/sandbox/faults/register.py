@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import count
 from random import Random
@@ -49,6 +49,7 @@ class Armed:
         self.struck = 0
         self.ended = Event()
         self._seen = 0
+        self._releases: list[Callable[[], None]] = []
         self._dice = Random(fault.seed)  # noqa: S311 - repeatable on purpose
         throttle = fault.throttle or {}
         rate = throttle.get("rate")
@@ -65,6 +66,18 @@ class Armed:
             return False
         self.struck += 1
         return True
+
+    def at_end(self, release: Callable[[], None]) -> None:
+        """Call ``release`` when it is ended, or at once when it has been."""
+        self._releases.append(release)
+        if self.ended.is_set():
+            self.end()
+
+    def end(self) -> None:
+        """Let go what it holds."""
+        self.ended.set()
+        while self._releases:
+            self._releases.pop()()
 
     def told(self) -> dict[str, Any]:
         """Return it as data."""
@@ -92,7 +105,7 @@ class Faults:
             ended = [armed for armed in self._armed if fault_id in {None, armed.id}]
             self._armed = tuple(armed for armed in self._armed if armed not in ended)
         for armed in ended:
-            armed.ended.set()
+            armed.end()
         return ended
 
     def all(self) -> tuple[Armed, ...]:

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 
 from cdk_ami.sandbox import clients
 from cdk_ami.sandbox.server import Sandbox
+from tests.support.amis import make_ami
 from tests.support.control import ask, refusal
 from tests.support.sandbox import MakeClient, reset, wait_until
 
@@ -179,6 +180,38 @@ def test_a_client_token_makes_a_lost_answer_harmless(sandbox: Sandbox, aws: Make
     found = aws("ec2").describe_launch_templates()["LaunchTemplates"]
     assert [template["LaunchTemplateName"] for template in found] == ["web"]
     assert made in {"ok", "InvalidLaunchTemplateName.AlreadyExistsException"}
+
+
+def test_copies_that_are_made_to_fail_say_why_and_leave_no_snapshots(aws: MakeClient, sandbox: Sandbox) -> None:
+    source = make_ami(aws("ec2"))
+    ask(sandbox, "faults", copies="failed", region="eu-west-1", first=1)
+    there = aws("ec2", "eu-west-1")
+    copy = {"SourceImageId": source.image_id, "SourceRegion": "us-east-1"}
+
+    failed, good = (there.copy_image(Name=name, **copy)["ImageId"] for name in ("one", "two"))
+
+    states = {image["ImageId"]: image for image in there.describe_images(Owners=["self"])["Images"]}
+    assert (states[failed]["State"], states[good]["State"]) == ("failed", "available")
+    assert "as a fault of the sandbox asked for" in states[failed]["StateReason"]["Message"]
+    assert len(there.describe_snapshots(OwnerIds=["self"])["Snapshots"]) == 1
+
+
+def test_copies_that_are_held_are_pending_until_the_fault_is_ended(aws: MakeClient, sandbox: Sandbox) -> None:
+    source = make_ami(aws("ec2"))
+    held = ask(sandbox, "faults", copies="pending")
+    there = aws("ec2", "eu-west-1")
+    copy = there.copy_image(Name="one", SourceImageId=source.image_id, SourceRegion="us-east-1")["ImageId"]
+
+    def state() -> str:
+        return str(there.describe_images(ImageIds=[copy])["Images"][0]["State"])
+
+    assert state() == "pending"
+    ask(sandbox, "clock", advance=86_400)
+    assert state() == "pending"
+
+    ask(sandbox, "faults", method="DELETE", id=held["id"])
+
+    assert state() == "available"
 
 
 def test_a_reset_ends_all_faults(aws: MakeClient, sandbox: Sandbox) -> None:
