@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from threading import Event
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -50,14 +51,25 @@ _FORWARDED: Final = (signal.SIGINT, signal.SIGTERM)
     metavar="PLACE",
     help="Run the components of builds for real, on copies of chroot:DIR or docker:IMAGE.",
 )
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False, resolve_path=True, path_type=Path),
+    help="File that is taken up when it is there, and written at the end.  Use only files of your own: it is a pickle.",
+)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def sandbox(
-    port: int | None, region: str, *, print_environment: bool, run_components: str | None, command: Sequence[str]
+    port: int | None,
+    region: str,
+    *,
+    print_environment: bool,
+    run_components: str | None,
+    state: Path | None,
+    command: Sequence[str],
 ) -> None:
     """Run a local AWS: EC2, Image Builder, CloudFormation, Auto Scaling and more, in one process on 127.0.0.1.
 
-    Nothing leaves this machine and nothing costs anything.  Everything is forgotten when it stops.  The account is
-    123456789012; any keys will do.
+    Nothing leaves this machine and nothing costs anything.  Everything is forgotten when it stops, unless --state names
+    a file.  The account is 123456789012; any keys will do.
 
     \b
     Serve until interrupted; the line "ready http://127.0.0.1:PORT" says when:
@@ -83,12 +95,12 @@ def sandbox(
         for name, value in _variables(f"http://{HOST}:{DEFAULT_PORT if port is None else port}", region).items():
             click.echo(f"export {name}={shlex.quote(value)}")
     elif command:
-        sys.exit(_run(command, port or 0, region, run_components))
+        sys.exit(_run(command, port or 0, region, run_components, state))
     else:
-        _serve(DEFAULT_PORT if port is None else port, run_components)
+        sys.exit(_serve(DEFAULT_PORT if port is None else port, run_components, state))
 
 
-def _serve(port: int, run_components: str | None) -> None:
+def _serve(port: int, run_components: str | None, state: Path | None) -> int:
     stopped = Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -97,12 +109,40 @@ def _serve(port: int, run_components: str | None) -> None:
     for number in _FORWARDED:
         signal.signal(number, stop)
     with _open(port, run_components) as serving:
+        _take_up(state)
         click.echo(f"ready {serving.endpoint}")
         sys.stdout.flush()
         stopped.wait()
+        return _leave(state)
 
 
-def _run(command: Sequence[str], port: int, region: str, run_components: str | None) -> int:
+def _take_up(state: Path | None) -> None:
+    """Load a state that was left before."""
+    if state is None or not state.exists():
+        return
+    from cdk_ami.sandbox.state.file import StateError, load  # noqa: PLC0415 - imports the emulator
+
+    try:
+        load(state)
+    except StateError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _leave(state: Path | None) -> int:
+    """Save the state, and return the exit code."""
+    if state is None:
+        return 0
+    from cdk_ami.sandbox.state.file import StateError, save  # noqa: PLC0415 - imports the emulator
+
+    try:
+        save(state)
+    except StateError as error:
+        click.echo(f"Error: {error}", err=True)
+        return 1
+    return 0
+
+
+def _run(command: Sequence[str], port: int, region: str, run_components: str | None, state: Path | None) -> int:
     """Run ``command`` against a fresh sandbox and return its exit code."""
     if shutil.which(command[0]) is None and not os.path.exists(command[0]):  # noqa: PTH110 - a word, not yet a path
         click.echo(f"cdk-ami sandbox: {command[0]}: command not found", err=True)
@@ -117,6 +157,7 @@ def _run(command: Sequence[str], port: int, region: str, run_components: str | N
                 child.send_signal(number)
 
     with _open(port, run_components) as serving:
+        _take_up(state)
         # Before the command starts: a signal right after its first word must reach it.
         for number in _FORWARDED:
             signal.signal(number, forward)
@@ -129,7 +170,8 @@ def _run(command: Sequence[str], port: int, region: str, run_components: str | N
             return NOT_RUNNABLE
         running.append(child)
         code = child.wait()
-    return code if code >= 0 else 128 - code
+        left = _leave(state)
+    return (code or left) if code >= 0 else 128 - code
 
 
 def _open(port: int, run_components: str | None) -> Sandbox:

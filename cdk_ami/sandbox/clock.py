@@ -120,6 +120,11 @@ class Clock:
             patient = patient and self._settle()
         self._move_to(end)
 
+    def pending(self) -> int:
+        """Return how many things wait for their time."""
+        with self._changed:
+            return sum(not call.cancelled for call in self._calls)
+
     def reset(self) -> None:
         """Go back to the machine's time and speed, and forget what was to be done."""
         with self._changed:

@@ -18,6 +18,7 @@ from cdk_ami.sandbox.access import guard
 from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.faults import requests
 from cdk_ami.sandbox.idle import idle
+from cdk_ami.sandbox.state import file as state
 
 PREFIX: Final = "/_sandbox/"
 """Where the sandbox's own requests go; no service of AWS has such a path."""
@@ -68,6 +69,7 @@ ROUTES: Final[dict[str, Callable[[str, Answer], Answer]]] = {
     "imagebuilder/findings": _findings,
     "imagebuilder/lifecycle": _lifecycle,
     "idle": idle,
+    "state": state.answer,
 }
 """What answers each path behind the prefix, given the method and what was asked."""
 

@@ -59,6 +59,7 @@ JSON over HTTP at `/_sandbox/`; [test your image pipeline](../how-to/test-your-i
 | `autoscaling/capacity` | `POST` `{"region": NAME, "instance_type": TYPE, "available": false}`, `"zone"` for one only | lets EC2 run short of a type, or have it again |
 | `events/delivery` | `POST` any of `{"duplicate", "delay", "lose", "lose_next", "reorder", "seed"}`, `GET` | makes deliveries of EventBridge happen so many times more, so many seconds later, not at all at a rate or for the next so many, or in pairs the wrong way round; tells which were given up |
 | `events/log` | `GET` | tells the events since the last reset |
+| `state` | `POST` `{"save": PATH}` or `{"load": PATH}` | writes all that the sandbox holds, unless something runs or waits for the clock; forgets everything and takes up such a file. A Python pickle: load only files that you saved yourself, with the same moto and Python |
 | `idle` | `GET` `?seconds=60` | answers when no stack, build or event is on its way, or with what still is |
 
 A fault has one of these, and what it is narrowed to: `service`, `operation`, `region`, `account`, `parameters`; `callers`
