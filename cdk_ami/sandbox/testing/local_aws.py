@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -156,6 +157,47 @@ class LocalAws:
     def forget_calls(self) -> None:
         """Empty the log of calls."""
         self._control.delete("calls", {})
+
+    def events(self, detail_type: str | None = None) -> list[dict[str, Any]]:
+        """Return the events that EventBridge took in since the last reset, oldest first, with the name of their bus.
+
+        Args:
+            detail_type: Such as ``EC2 AMI State Change``; all without.
+        """
+        found = self._control.get("events/log", {})["events"]
+        return [event for event in found if detail_type in {None, event["detail-type"]}]
+
+    def misdeliver(
+        self,
+        *,
+        duplicate: int = 0,
+        delay: timedelta = timedelta(0),
+        lose: float = 0.0,
+        lose_next: int = 0,
+        reorder: bool = False,
+        seed: int = 0,
+    ) -> None:
+        """Let EventBridge deliver as badly as it may; without arguments it delivers well again.
+
+        Args:
+            duplicate: How many times more each delivery is made.
+            delay: How much later, by the sandbox's clock.
+            lose: The share that is never made, from 0 to 1.
+            lose_next: How many of the next are never made.
+            reorder: Whether of each two the second comes first.
+            seed: Chooses what is lost; the same seed loses the same.
+        """
+        self._control.post(
+            "events/delivery",
+            {
+                "duplicate": duplicate,
+                "delay": delay.total_seconds(),
+                "lose": lose,
+                "lose_next": lose_next,
+                "reorder": reorder,
+                "seed": seed,
+            },
+        )
 
     def enforce(self, *roles: str) -> None:
         """Judge calls made with these roles by their policies; ``all-roles`` means every role, none ends it."""
