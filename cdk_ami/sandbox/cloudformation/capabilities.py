@@ -7,9 +7,11 @@ from typing import Final
 from cdk_ami.sandbox.cloudformation.template import Template
 
 NAMED_IAM: Final = {
+    "AWS::IAM::Group": "GroupName",
     "AWS::IAM::InstanceProfile": "InstanceProfileName",
     "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
     "AWS::IAM::Role": "RoleName",
+    "AWS::IAM::User": "UserName",
 }
 """IAM types with the property that names them, which asks for ``CAPABILITY_NAMED_IAM``."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.deployed import Deployed
 from tests.support.sandbox import MakeClient
 from tests.support.stacks import Stacks
 
@@ -24,3 +25,9 @@ def stacks_in(aws: MakeClient) -> Callable[..., Stacks]:
         return Stacks(aws("cloudformation", region, account=account))
 
     return there
+
+
+@pytest.fixture
+def deployed(aws: MakeClient) -> Deployed:
+    """An app to fill and deploy."""
+    return Deployed(aws)

@@ -265,3 +265,49 @@ def test_a_lifecycle_policy_and_a_workflow_are_made_and_removed(stacks: Stacks, 
     found = aws("imagebuilder").get_lifecycle_policy(lifecyclePolicyArn=arn)["lifecyclePolicy"]
     assert found["policyDetails"][0]["filter"] == {"type": "AGE", "value": 6, "unit": "MONTHS"}
     assert stacks.delete("ends") == "DELETE_COMPLETE"
+
+
+def test_deletion_settings_take_the_machine_images_too(stacks: Stacks, aws: MakeClient) -> None:
+    policy = "arn:aws:iam::aws:policy/service-role/EC2ImageBuilderLifecycleExecutionPolicy"
+    role = resource(
+        "IAM::Role",
+        {
+            "AssumeRolePolicyDocument": trust("imagebuilder.amazonaws.com"),
+            "ManagedPolicyArns": [policy],
+        },
+    )
+    image = built()["Image"]
+    settings = {"DeletionSettings": {"ExecutionRole": {"Fn::GetAtt": ["Deleting", "Arn"]}}}
+    resources = {
+        "Deleting": role,
+        "Image": {"Type": image["Type"], "Properties": {**image["Properties"], **settings}},
+    }
+    stacks.create("image", {**pipeline("echo one"), **resources}, sections=OUTPUTS)
+    first = stacks.outputs("image")["Ami"]
+
+    status = stacks.update("image", {**pipeline("echo two"), **resources}, sections=OUTPUTS)
+
+    assert status == "UPDATE_COMPLETE", stacks.reasons("image")
+    second = stacks.outputs("image")["Ami"]
+    own = [one["ImageId"] for one in aws("ec2").describe_images(Owners=["self"])["Images"]]
+    assert own == [second] != [first], "a replacement removes the image that it replaces"
+    assert stacks.delete("image") == "DELETE_COMPLETE", stacks.reasons("image")
+    assert aws("ec2").describe_images(Owners=["self"])["Images"] == []
+    assert aws("ec2").describe_snapshots(OwnerIds=["self"])["Snapshots"] == []
+    assert aws("imagebuilder").list_images()["imageVersionList"] == []
+
+
+def test_container_recipes_are_refused_by_name(stacks: Stacks) -> None:
+    recipe = resource(
+        "ImageBuilder::ContainerRecipe",
+        {
+            "Name": "c",
+            "Version": "1.0.0",
+            "ContainerType": "DOCKER",
+            "ParentImage": "amazonlinux",
+            "TargetRepository": {"Service": "ECR", "RepositoryName": "r"},
+        },
+    )
+
+    with pytest.raises(ClientError, match=r"not support these resource types: Recipe \(AWS::ImageBuilder::Container"):
+        stacks.create("container", {"Recipe": recipe})

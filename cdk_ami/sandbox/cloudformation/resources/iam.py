@@ -13,7 +13,8 @@ POLICY_VERSIONS: Final = 5
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html, read 2026-11-22"""
 
 
-def _document(value: Any) -> str:
+def policy_text(value: Any) -> str:
+    """Return a policy as JSON text."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -34,7 +35,7 @@ class Role(Handler):
         }
         made = client.create_role(
             RoleName=name,
-            AssumeRolePolicyDocument=_document(new["AssumeRolePolicyDocument"]),
+            AssumeRolePolicyDocument=policy_text(new["AssumeRolePolicyDocument"]),
             Tags=context.tags(new.get("Tags")),
             **options,
         )["Role"]
@@ -43,7 +44,7 @@ class Role(Handler):
             client.attach_role_policy(RoleName=name, PolicyArn=arn)
         for policy in new.get("Policies", ()):
             client.put_role_policy(
-                RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=_document(policy["PolicyDocument"])
+                RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=policy_text(policy["PolicyDocument"])
             )
         return Made(physical_id=name, attributes={"Arn": made["Arn"], "RoleId": made["RoleId"]})
 
@@ -53,7 +54,7 @@ class Role(Handler):
         differ = changed(old, new)
         if "AssumeRolePolicyDocument" in differ:
             client.update_assume_role_policy(
-                RoleName=physical_id, PolicyDocument=_document(new["AssumeRolePolicyDocument"])
+                RoleName=physical_id, PolicyDocument=policy_text(new["AssumeRolePolicyDocument"])
             )
         if differ & {"Description", "MaxSessionDuration"}:
             client.update_role(
@@ -107,7 +108,7 @@ class Role(Handler):
         after = {policy["PolicyName"]: policy["PolicyDocument"] for policy in new.get("Policies", ())}
         for policy, document in after.items():
             if before.get(policy) != document:
-                client.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=_document(document))
+                client.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=policy_text(document))
         for policy in before:
             if policy not in after:
                 client.delete_role_policy(RoleName=name, PolicyName=policy)
@@ -149,7 +150,7 @@ class Policy(Handler):
         _unlink(context.client("iam"), names, properties["PolicyName"])
 
     def _put(self, client: Any, new: Mapping[str, Any]) -> None:
-        policy = {"PolicyName": new["PolicyName"], "PolicyDocument": _document(new["PolicyDocument"])}
+        policy = {"PolicyName": new["PolicyName"], "PolicyDocument": policy_text(new["PolicyDocument"])}
         for role in new.get("Roles", ()):
             client.put_role_policy(RoleName=role, **policy)
         for user in new.get("Users", ()):
@@ -167,7 +168,7 @@ class RolePolicy(Handler):
         context.client("iam").put_role_policy(
             RoleName=new["RoleName"],
             PolicyName=new["PolicyName"],
-            PolicyDocument=_document(new.get("PolicyDocument", {})),
+            PolicyDocument=policy_text(new.get("PolicyDocument", {})),
         )
         return Made(physical_id=f"{new['PolicyName']}|{new['RoleName']}")
 
@@ -190,7 +191,7 @@ class ManagedPolicy(Handler):
         options = {key: new[key] for key in ("Description", "Path") if key in new}
         made = client.create_policy(
             PolicyName=new.get("ManagedPolicyName") or context.name(longest=128),
-            PolicyDocument=_document(new["PolicyDocument"]),
+            PolicyDocument=policy_text(new["PolicyDocument"]),
             **options,
         )["Policy"]
         context.began(made["Arn"])
@@ -206,7 +207,7 @@ class ManagedPolicy(Handler):
             if len(versions) >= POLICY_VERSIONS:
                 client.delete_policy_version(PolicyArn=physical_id, VersionId=spare[-1])
             client.create_policy_version(
-                PolicyArn=physical_id, PolicyDocument=_document(new["PolicyDocument"]), SetAsDefault=True
+                PolicyArn=physical_id, PolicyDocument=policy_text(new["PolicyDocument"]), SetAsDefault=True
             )
         self._attach(client, physical_id, old, new)
         return self._made(client.get_policy(PolicyArn=physical_id)["Policy"])

@@ -18,10 +18,10 @@ BUILDING: Final = frozenset({"PENDING", "CREATING", "BUILDING", "TESTING", "DIST
 
 @handles(
     "AWS::ImageBuilder::Image",
-    "ContainerRecipeArn DistributionConfigurationArn EnhancedImageMetadataEnabled ExecutionRole "
+    "DeletionSettings DistributionConfigurationArn EnhancedImageMetadataEnabled ExecutionRole "
     "ImagePipelineExecutionSettings ImageRecipeArn ImageScanningConfiguration ImageTestsConfiguration "
     "InfrastructureConfigurationArn LoggingConfiguration Tags Workflows",
-    updates="ExecutionRole ImagePipelineExecutionSettings LoggingConfiguration Tags",
+    updates="DeletionSettings ExecutionRole ImagePipelineExecutionSettings LoggingConfiguration Tags",
 )
 class Image(Handler):
     """One build, by itself or as a run of a pipeline.
@@ -61,13 +61,35 @@ class Image(Handler):
         retag(context, physical_id, old, new)
         return self._made(context, physical_id)
 
-    def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Remove the image resource; the machine images that it made stay."""
+    def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:
+        """Remove the image resource; the machine images that it made stay, unless the deletion settings name a role."""
         client = context.client("imagebuilder")
         if self._state(client, physical_id)["status"] in BUILDING:
             client.cancel_image_creation(imageBuildVersionArn=physical_id)
             wait(lambda: self._state(client, physical_id)["status"] not in BUILDING, what=physical_id)
-        client.delete_image(imageBuildVersionArn=physical_id)
+        settings = properties.get("DeletionSettings")
+        if settings and self._state(client, physical_id)["status"] not in FAILED:
+            self._delete_all(client, physical_id, settings["ExecutionRole"])
+        else:
+            client.delete_image(imageBuildVersionArn=physical_id)
+
+    def _delete_all(self, client: Any, arn: str, role: str) -> None:
+        """Remove an image with its machine images and their snapshots, in every Region and account."""
+        run = client.start_resource_state_update(
+            resourceArn=arn,
+            state={"status": "DELETED"},
+            executionRole=role,
+            includeResources={"amis": True, "snapshots": True},
+        )["lifecycleExecutionId"]
+
+        def state() -> Mapping[str, Any]:
+            found = client.get_lifecycle_execution(lifecycleExecutionId=run)["lifecycleExecution"]
+            shown: Mapping[str, Any] = found["state"]
+            return shown
+
+        wait(lambda: state()["status"] not in {"PENDING", "IN_PROGRESS"}, what=f"the deletion of {arn}")
+        if state()["status"] != "SUCCESS":
+            raise ResourceError(f"The deletion of {arn} is {state()['status']}: {state().get('reason', 'no reason')}")
 
     def _state(self, client: Any, arn: str) -> Mapping[str, str]:
         state: Mapping[str, str] = client.get_image(imageBuildVersionArn=arn)["image"]["state"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cdk_ami.sandbox.cloudformation.resources.base import Context, Handler, Made, changed, handles
+from cdk_ami.sandbox.cloudformation.resources.mapping import api_parameters
 
 
 @handles(
@@ -79,3 +80,26 @@ class ResourcePolicy(Handler):
     def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Remove the policy."""
         context.client("logs").delete_resource_policy(policyName=physical_id)
+
+
+@handles("AWS::Logs::MetricFilter", "FilterName FilterPattern LogGroupName MetricTransformations")
+class MetricFilter(Handler):
+    """A filter that is kept and counts nothing: no line becomes a metric here."""
+
+    def create(self, context: Context, new: Mapping[str, Any]) -> Made:
+        """Put the filter."""
+        return self._put(context, new.get("FilterName") or context.name(longest=512), new)
+
+    def update(self, context: Context, physical_id: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Made:  # noqa: ARG002
+        """Put the filter again."""
+        return self._put(context, physical_id, new)
+
+    def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:
+        """Remove the filter."""
+        client = context.client("logs")
+        client.delete_metric_filter(logGroupName=properties["LogGroupName"], filterName=physical_id)
+
+    def _put(self, context: Context, name: str, new: Mapping[str, Any]) -> Made:
+        parameters = api_parameters("logs", "PutMetricFilter", {**new, "FilterName": name})
+        context.client("logs").put_metric_filter(**parameters)
+        return Made(physical_id=name)
