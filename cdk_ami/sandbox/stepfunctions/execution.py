@@ -60,6 +60,12 @@ class Execution:
     _lock: Any = field(default_factory=Lock)
     _enders: list[Callable[[], None]] = field(default_factory=list)
 
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        """Return what a file keeps of an execution, which must have ended: a thread cannot be kept."""
+        if self.status == "RUNNING":
+            raise TypeError(f"{self.arn} is still running")
+        return None, {name: getattr(self, name) for name in self.__slots__}
+
     def start(self) -> None:
         """Run in a thread of its own."""
         strand = self._strand()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -198,3 +199,22 @@ def test_an_express_machine_answers_at_once_and_keeps_no_history(machines: Machi
 def test_what_the_sandbox_lacks_is_refused_by_name(machines: Machines) -> None:
     with pytest.raises(ClientError, match="does not offer the operation CreateActivity of stepfunctions"):
         machines.sfn.create_activity(name="a")
+
+
+def test_what_has_ended_can_be_saved_and_what_waits_for_an_answer_cannot(machines: Machines, tmp_path: Path) -> None:
+    ended = machines.start(machines.make({**PASS, "Result": 1}, name="ends"))
+    file = str(tmp_path / "state")
+    machines.it.ask("state", {"save": file})
+    machines.it.ask("state", {"load": file})
+
+    assert machines.seen(ended)["output"] == "1"
+    assert machines.types(ended)[-1] == "ExecutionSucceeded"
+    queue = machines.aws("sqs").create_queue(QueueName="asked")["QueueUrl"]
+    ask = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "Parameters": {"QueueUrl": queue, "MessageBody.$": "$$.Task.Token"},
+    }
+    machines.start(machines.make(ask, name="waits"))
+    with pytest.raises(OSError, match="400"):
+        machines.it.ask("state", {"save": file})
