@@ -124,11 +124,7 @@ def _leave_old_places(group: Any) -> None:
         stays = member.instance.subnet_id in subnets if subnets else member.availability_zone in zones
         if stays:
             continue
-        group.instance_states.remove(member)
         try:
-            launching.launch(group, launching.current_recipe(group), MOVED)
+            launching.supersede(group, member, MOVED, MOVED)
         except LaunchError:
-            group.instance_states.append(member)
             return
-        group.instance_states.append(member)
-        launching.terminate(group, member, MOVED)

@@ -59,7 +59,9 @@ def look(group: Any, member: Member, *, respect_grace: bool = True) -> None:
     """Replace an instance that fails a check which the group heeds, when its grace period is over."""
     kinds = str(group.health_check_type or "EC2").split(",")
     heeded = [cause for check, cause in member.failing.items() if check != "ELB" or "ELB" in kinds]
-    if not heeded or not member.serving or is_suspended(group, "HealthCheck") or _shifted(group, member):
+    if not heeded or not member.serving or member.leaving:
+        return
+    if is_suspended(group, "HealthCheck") or _shifted(group, member):
         return
     grace = timedelta(seconds=int(group.health_check_grace_period or 0))
     ends = (member.began or member.launched) + grace
@@ -100,20 +102,10 @@ def replace(group: Any, member: Member, cause: str, launch_cause: str) -> None:
         launching.converge(group, launch_cause)
         return
     try:
-        new = launching.launch(group, launching.current_recipe(group), launch_cause)
+        launching.supersede(group, member, launch_cause, cause)
     except LaunchError:
         launching.terminate(group, member, cause)
         launching.converge(group, launch_cause)
-        return
-    if new.serving:
-        launching.terminate(group, member, cause)
-    else:
-        new.after_service = lambda: _leave(group, member, cause)
-
-
-def _leave(group: Any, member: Member, cause: str) -> None:
-    if member in group.instance_states:
-        launching.terminate(group, member, cause)
 
 
 def watch_age(group: Any) -> None:

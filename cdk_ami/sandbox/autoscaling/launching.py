@@ -20,6 +20,8 @@ from cdk_ami.sandbox.serial import LOCK
 DIFFERENCE: Final = "in response to a difference between desired and actual capacity"
 """Why a group launches or terminates unless there is a better reason, in the service's words."""
 
+ABANDONED: Final = "an instance was taken out of service in response to an abandoned lifecycle action."
+
 RETRY_SECONDS: Final = (60.0, 900.0)
 """First and longest pause before a group tries again to launch what it could not.  AWS does not tell its own."""
 
@@ -229,12 +231,11 @@ def enter(group: Any, member: Member, *, origin: str) -> None:
             serve(group, member, origin=origin)
             return
         _end(group, member, "Launch", failure="The lifecycle action was abandoned.")
-        terminate(
-            group,
-            member,
-            "an instance was taken out of service in response to an abandoned lifecycle action.",
-            at_once=True,
-        )
+        terminate(group, member, ABANDONED, at_once=True)
+        if member.instead_of is not None:
+            member.instead_of[0].leaving = False
+            health.look(group, member.instead_of[0])
+            rebalance(group)
         converge(group)
 
     hooks.hold(group, member, hooks.LAUNCHING, "Pending", done, way=(origin, hooks.GROUP))
@@ -245,11 +246,31 @@ def serve(group: Any, member: Member, *, origin: str) -> None:
     member.lifecycle_state, member.began = "InService", now()
     _end(group, member, "Launch", origin=origin)
     balancers.update(group)
-    after, member.after_service = member.after_service, None
-    if after is not None:
-        after()
+    before, member.instead_of = member.instead_of, None
+    if before is not None and before[0] in group.instance_states:
+        terminate(group, *before)
     health.began(group, member)
     wake(group)
+
+
+def supersede(
+    group: Any, member: Member, cause: str, leave_cause: str, *, where: tuple[str | None, str] | None = None
+) -> None:
+    """Launch an instance in the place of another, which goes as soon as the new one is in service.
+
+    Raises:
+        LaunchError: When EC2 refuses; the old one stays then.
+    """
+    member.leaving = True
+    try:
+        new = launch(group, current_recipe(group), cause, where=where)
+    except LaunchError:
+        member.leaving = False
+        raise
+    if new.serving:
+        terminate(group, member, leave_cause)
+    else:
+        new.instead_of = (member, leave_cause)
 
 
 def _end(group: Any, member: Member, what: str, *, failure: str | None = None, **way: str) -> None:
@@ -267,8 +288,13 @@ def terminate(group: Any, member: Member, *causes: str, at_once: bool = False) -
         causes: Why.
         at_once: Whether hooks are passed by.
     """
-    if "Terminating" in member.lifecycle_state and member.activity is not None and not at_once:
-        return member.activity
+    going = member.activity if "Terminating" in member.lifecycle_state else None
+    if going is not None:
+        if at_once:
+            hooks.release(member)
+            remove(group, member)
+            _end(group, member, "Terminate", origin=hooks.GROUP, destination=hooks.OUTSIDE)
+        return going
     warmed = member.lifecycle_state.startswith("Warmed:")
     hooks.release(member)
     _end(group, member, "Launch", failure="The instance was terminated before it came into service.")
@@ -322,24 +348,20 @@ def rebalance(group: Any) -> None:
     if is_suspended(group, "AZRebalance", "Launch", "Terminate") or group.__dict__.get("sandbox_wake"):
         return
     while (fullest := _uneven(group)) is not None:
-        subnet_id, zone = places(group)[0]
         balance = f"instances were launched to balance instances in zones {fullest} with other zones"
+        shrinks = f"an instance was taken out of service {DIFFERENCE}, shrinking the capacity"
+        here = [one for one in counted(group) if one.availability_zone == fullest and not one.protected_from_scale_in]
+        before = len(counted(group))
         try:
-            launch(
+            supersede(
                 group,
-                current_recipe(group),
+                chosen(group, here),
                 f"{balance} resulting in more than desired number of instances in the group.",
-                where=(subnet_id, zone),
+                f"{shrinks} from {before + 1} to {before}.",
+                where=places(group)[0],
             )
         except LaunchError:
             return
-        before = len(counted(group))
-        here = [one for one in counted(group) if one.availability_zone == fullest and not one.protected_from_scale_in]
-        terminate(
-            group,
-            chosen(group, here),
-            f"an instance was taken out of service {DIFFERENCE}, shrinking the capacity from {before} to {before - 1}.",
-        )
     balancers.update(group)
 
 

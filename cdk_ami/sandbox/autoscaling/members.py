@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
@@ -39,7 +38,8 @@ class Member(InstanceState):  # type: ignore[misc]
         began: When it last came into service; None before.
         failing: The health checks that it fails, each with what the group's activities say of it.
         waiting: The hooks that it waits for, by name.
-        after_service: What is to be done as soon as it is in service.
+        leaving: Whether another is to take its place, so that it does not count any more.
+        instead_of: The one whose place it takes, which goes as soon as it is in service, and why.
         activity: The scaling activity that it is part of.
         image_id: The AMI of its root volume, once that has been replaced; None before.
     """
@@ -53,7 +53,8 @@ class Member(InstanceState):  # type: ignore[misc]
         self.began: datetime | None = None
         self.failing: dict[str, str] = {}
         self.waiting: dict[str, Any] = {}
-        self.after_service: Callable[[], None] | None = None
+        self.leaving = False
+        self.instead_of: tuple[Member, str] | None = None
         self.activity: dict[str, Any] | None = None
         self.image_id: str | None = None
 
@@ -66,7 +67,7 @@ class Member(InstanceState):  # type: ignore[misc]
     @property
     def counted(self) -> bool:
         """Tell whether it counts towards the desired capacity."""
-        return self.lifecycle_state in COUNTED
+        return self.lifecycle_state in COUNTED and not self.leaving
 
     @property
     def serving(self) -> bool:

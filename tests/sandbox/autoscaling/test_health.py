@@ -150,6 +150,30 @@ def test_a_zone_that_fails_is_left_for_the_others_and_filled_again_when_it_is_ba
     assert len(balanced) == 2
 
 
+def test_a_group_keeps_serving_while_it_spreads_again(aws: Any, make_group: Any, it: Happenings) -> None:
+    make_group(DesiredCapacity=4)
+    it.ask("autoscaling/zone", {"zone": "us-east-1a", "state": "down"})
+    aws("autoscaling").put_lifecycle_hook(
+        AutoScalingGroupName="web",
+        LifecycleHookName="hook",
+        LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING",
+        HeartbeatTimeout=60,
+    )
+
+    it.ask("autoscaling/zone", {"zone": "us-east-1a", "state": "up"})
+    spreading = states_of(aws)
+    it.advance(61)
+    abandoned = states_of(aws)
+    (waiting,) = [one["InstanceId"] for one in group_of(aws)["Instances"] if one["LifecycleState"] == "Pending:Wait"]
+    aws("autoscaling").complete_lifecycle_action(
+        AutoScalingGroupName="web", LifecycleHookName="hook", InstanceId=waiting, LifecycleActionResult="CONTINUE"
+    )
+
+    assert (spreading, abandoned) == ({"InService": 4, "Pending:Wait": 1}, {"InService": 4, "Pending:Wait": 1})
+    assert zone_counts(aws) == {"a": 1, "b": 2, "c": 1} or zone_counts(aws) == {"a": 1, "b": 1, "c": 2}
+    assert states_of(aws) == {"InService": 4}
+
+
 def test_a_group_that_is_balanced_only_waits_for_its_zone(aws: Any, make_group: Any, it: Happenings) -> None:
     make_group(AvailabilityZoneDistribution={"CapacityDistributionStrategy": "balanced-only"})
 
