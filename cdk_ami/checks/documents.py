@@ -7,7 +7,7 @@ in the document: ``phases[0].steps[2].inputs.commands``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -138,6 +138,14 @@ def document_mapping(document: Sealed) -> Iterator[Problem]:
             got=short(document.data),
             fix="begin with schemaVersion: 1.0 and phases:",
         )
+
+
+@rule("DocumentData", source=_DOCUMENTS)
+def document_data(document: Sealed) -> Iterator[Problem]:
+    """A document made in Python holds texts, numbers, truths, lists and mappings."""
+    for at, value in _strange(document.data, ""):
+        kind = type(value).__name__
+        yield Problem(problem=f"is of the type {kind}", got=short(value), fix="write it as text", at=at)
 
 
 @rule("DocumentShape", source=_DOCUMENTS)
@@ -376,6 +384,18 @@ def _written_secret(problem: str, at: str) -> Problem:
     fix = "read it from Secrets Manager when the step runs: secrets={'NAME': secret}"
     # The value itself would go to the terminal and to the logs of CI.
     return Problem(problem=problem, got="***", fix=fix, at=at)
+
+
+def _strange(value: Any, at: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            place = f"{at}.{key}" if at else str(key)
+            yield from _strange(item, place) if isinstance(key, str) else [(place, key)]
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _strange(item, f"{at}[{index}]")
+    elif not isinstance(value, str | int | float | None):
+        yield at, value
 
 
 def _strangers(given: Any, known: dict[str, Any], at: str) -> Iterator[Problem]:

@@ -181,6 +181,9 @@ class Component:
         data = document if isinstance(document, Mapping) else document.data()
         own_name = name or str(data.get("name") or "")
         where = f"Component.from_document({own_name!r})"
+        faults = Faults(where)
+        faults.check("", documents.document_data(documents.Sealed(data)))
+        faults.raise_if_any()
         return cls._of_document(
             where,
             parse_document(write_document(data), where=where),

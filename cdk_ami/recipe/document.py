@@ -123,7 +123,7 @@ def parse_document(text: str, *, where: str) -> Document:
 
 def write_document(data: Mapping[str, Any]) -> str:
     """Return ``data`` as YAML that reads well: keys in their order, commands as they were written."""
-    return yaml.dump(dict(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
+    return yaml.dump(_plain(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
 
 
 def to_json(document: Document) -> str:
@@ -173,3 +173,14 @@ def _text(dumper: _Dumper, value: str) -> yaml.Node:
 
 
 _Dumper.add_representer(str, _text)
+
+
+def _plain(value: Any) -> Any:
+    # The names of an enumeration are texts, and whatever reads like a list or a mapping is one.
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    return value

@@ -155,7 +155,7 @@ def files_document(name: str, archive: Archive, destinations: Sequence[str]) -> 
     folder = f"{_WINDOWS_FOLDER}\\{archive.digest[:12]}" if windows else f"{_LINUX_FOLDER}-{archive.digest[:12]}"
     prepare, unpack, check = (_windows if windows else _linux)(folder, archive, destinations)
     file = f"{folder}\\files.zip" if windows else f"{folder}/files.tar"
-    download = actions.S3Download(source=archive.placeholder, destination=file, overwrite=True)
+    download = actions.S3Download(source=archive.placeholder, destination=file)
     return ComponentDocument(
         name=name,
         description=f"Puts {len(archive.entries)} files and directories into the image",

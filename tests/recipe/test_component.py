@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aws_cdk as cdk
@@ -11,7 +12,7 @@ import pytest
 
 from cdk_ami.errors import ConfigError
 from cdk_ami.recipe import actions
-from cdk_ami.recipe.builder import ComponentDocument, Parameter, Phase, Step
+from cdk_ami.recipe.builder import ComponentDocument, OnFailure, Parameter, Phase, Step
 from cdk_ami.recipe.component import Component
 from cdk_ami.recipe.document import parse_document, read_document
 from cdk_ami.recipe.managed import ManagedComponent
@@ -367,6 +368,18 @@ def test_a_document_of_typed_parts_is_a_component_like_any_other() -> None:
 
     assert (component.name, component.platform, component.parameters) == ("web", LINUX, {"Port": ("8080",)})
     assert component.data == built.text()
+
+
+def test_a_document_of_plain_data_may_hold_tuples_and_names_of_enumerations() -> None:
+    step = {"name": "Run", "action": "ExecuteBash", "onFailure": OnFailure.IGNORE, "inputs": {"commands": ("a", "b")}}
+    data = {"schemaVersion": "1.0", "phases": ({"name": "build", "steps": (MappingProxyType(step),)},)}
+
+    component = Component.from_document(data, name="web")
+
+    assert component.document is not None
+    assert component.document.data["phases"][0]["steps"] == [
+        {"name": "Run", "action": "ExecuteBash", "onFailure": "Ignore", "inputs": {"commands": ["a", "b"]}}
+    ]
 
 
 def test_a_document_of_plain_data_needs_a_name_from_somewhere() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import aws_cdk as cdk
@@ -386,6 +387,15 @@ ROWS: Final = (
         "steps alone",
         "LongDocument",
         after=True,
+    ),
+    Row(
+        "a document made in Python holds a path",
+        lambda _: Component.from_document({**LONG, "phases": [{"name": "build", "steps": [Path("run.sh")]}]}, name="x"),
+        "Component.from_document('x')",
+        "phases[0].steps[0]",
+        Path("run.sh"),
+        "as text",
+        "DocumentData",
     ),
     Row(
         "a component puts no file into the image",
