@@ -140,13 +140,15 @@ def run(
     """
     from cdk_ami.cli.component_output import LiveOutput, print_outcome  # noqa: PLC0415 - keeps --help quick
     from cdk_ami.errors import ConfigError  # noqa: PLC0415 - same
-    from cdk_ami.runtime.component.aws import CallersAws  # noqa: PLC0415 - boto3 costs 0.2 s
+    from cdk_ami.runtime.component.aws import CallersAws  # noqa: PLC0415 - same
     from cdk_ami.runtime.component.junit import junit as as_junit  # noqa: PLC0415 - same
     from cdk_ami.runtime.component.place import PlaceError  # noqa: PLC0415 - same
     from cdk_ami.runtime.component.plan import plan  # noqa: PLC0415 - same
     from cdk_ami.runtime.component.runner import run_document  # noqa: PLC0415 - same
 
     given = _given(parameters)
+    if junit and not junit.parent.is_dir():
+        raise click.UsageError(f"--junit writes into a directory that exists, got {str(junit)!r}")
     try:
         document = _checked(file)
         plan(document, where=file, phases=phases, parameters=given)  # before a place is made for it
@@ -210,7 +212,7 @@ def _given(parameters: Sequence[str]) -> dict[str, str]:
 
 def _place(where: str | None, *, copy: bool, keep: bool, yes_on_this_host: bool) -> Place:
     """Return the place that the options name, not yet ready."""
-    from cdk_ami.runtime.component.aws import is_local  # noqa: PLC0415 - boto3 costs 0.2 s
+    from cdk_ami.runtime.component.aws import is_local  # noqa: PLC0415 - keeps --help quick
     from cdk_ami.runtime.component.chroot import Chroot  # noqa: PLC0415 - same
     from cdk_ami.runtime.component.docker import Docker  # noqa: PLC0415 - same
     from cdk_ami.runtime.component.host import Host  # noqa: PLC0415 - same

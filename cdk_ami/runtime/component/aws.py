@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-import boto3
-
 _HANDED_ON: Final = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -51,6 +49,8 @@ class CallersAws:
 
     def client(self, service: str) -> Any:
         """Return a client as boto3 finds its configuration."""
+        import boto3  # noqa: PLC0415 - 0.3 s that most components do not need
+
         return boto3.client(service)
 
 

@@ -17,8 +17,12 @@ from cdk_ami.runtime.component.place import Line, PlaceError, in_working_directo
 
 _INIT: Final = """
 read pid rest < /proc/self/stat
+for folder in proc dev; do
+  [ -d "$0/$folder" ] && [ ! -L "$0/$folder" ] || { echo "/$folder is no folder" >&2; exit 1; }
+done
 mount -t proc proc "$0/proc" || exit
 for device in null zero full random urandom; do
+  [ ! -L "$0/dev/$device" ] || { echo "/dev/$device is a link" >&2; exit 1; }
   [ -c "$0/dev/$device" ] || { : > "$0/dev/$device" && mount --bind "/dev/$device" "$0/dev/$device"; } || exit
 done
 echo "$pid"
@@ -26,7 +30,8 @@ exec cat >/dev/null
 """
 """The first process of the namespaces: mounts what programs expect, tells its number here, and stays.
 
-It ends, and everything with it, when the pipe from this process closes, however this process ended.
+It ends, and everything with it, when the pipe from this process closes, however this process ended.  Links that a
+component has put in its way are not followed: this script alone runs outside.
 """
 
 _READY_SECONDS: Final = 10
@@ -69,8 +74,13 @@ class Chroot:
         return cls(copy_root(root), owned=not keep, label=f"chroot:{root}, a copy")
 
     def __enter__(self) -> Self:
-        check_root(self.root)
-        self._begin()
+        try:
+            check_root(self.root)
+            self._begin()
+        except PlaceError:
+            if self._owned:
+                remove_root(self.root)
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -110,24 +120,29 @@ class Chroot:
         if line.strip().isdigit():
             self._pid = int(line)
             return
-        reason = self._abandon_namespaces()
+        reason = self._leave_namespaces()
         if self._user:
             raise PlaceError(f"{self.label} needs root, or user namespaces, which this machine refuses: {reason}")
         # As root the directory alone is enough; processes then see those of this machine, if /proc is there at all.
 
-    def _abandon_namespaces(self) -> str:
-        """End a first process that could not begin, and return what it said."""
+    def _leave_namespaces(self) -> str:
+        """End the first process and with it all others, and return what it said."""
         init, self._init, self._pid = self._init, None, 0
-        if init is None:
+        if init is None or init.stdin is None or init.stdout is None or init.stderr is None:
             return ""
-        with suppress(ProcessLookupError):
+        init.stdin.close()
+        try:
+            # It has ended when everything in its namespaces has.
+            init.wait(_READY_SECONDS)
+        except subprocess.TimeoutExpired:
             os.killpg(init.pid, signal.SIGKILL)
-        _, said = init.communicate()
-        return said.decode(errors="replace").strip()
+            init.wait()
+        with init.stdout, init.stderr as said:
+            return said.read().decode(errors="replace").strip()
 
     def _stop(self) -> None:
         if self._init is not None:
-            self._abandon_namespaces()
+            self._leave_namespaces()
         else:
             _end_processes(self.root)
 

@@ -12,8 +12,17 @@ from cdk_ami.runtime.component.place import WORKING_DIRECTORY, Line, PlaceError
 
 _PID_FILE: Final = "/tmp/.cdk-ami-step"  # noqa: S108 - in the container, for the runner alone
 _STAY: Final = "while :; do sleep 3600; done"
-_NOTED: Final = f'echo "$$" > {_PID_FILE}; exec "$@"'
-_END: Final = f'read pid < {_PID_FILE}; kill -KILL -- "-$pid" "$pid"'
+_NOTED: Final = f'echo "$0 $$" > {_PID_FILE}; exec "$@"'
+"""Notes the number of a command and of its process, and becomes it."""
+
+_END: Final = f"""
+for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+  number=; read number pid < {_PID_FILE}
+  if [ "$number" = "$0" ]; then kill -s KILL -- "-$pid" || kill -s KILL "$pid"; exit; fi
+  sleep 0.2
+done
+"""
+"""Ends the command of a number, which may not have begun when its time is over already."""
 
 
 class Docker:
@@ -34,6 +43,7 @@ class Docker:
         self.label, self.home = f"docker:{image}", "/root"
         self.container = ""
         self._image, self._host_network, self._keep = image, host_network, keep
+        self._commands = 0
 
     def __enter__(self) -> Self:
         if shutil.which("docker") is None:
@@ -57,13 +67,14 @@ class Docker:
         options = ["--interactive", "--user", "0", "--workdir", WORKING_DIRECTORY]
         for name, value in variables.items():
             options += ["--env", name if name in secret else f"{name}={value}"]
-        inner = ["/bin/sh", "-c", _NOTED, "sh", *command]
+        self._commands += 1
+        inner = ["/bin/sh", "-c", _NOTED, str(self._commands), *command]
         # The command line finds its engine by this machine's own environment.
         return Line(["docker", "exec", *options, self.container, *inner], {**os.environ, **secret})
 
     def end(self) -> None:
         """End the last process in the container: ending the command line here leaves it alone."""
-        self._docker("exec", "--user", "0", self.container, "/bin/sh", "-c", _END, check=False)
+        self._docker("exec", "--user", "0", self.container, "/bin/sh", "-c", _END, str(self._commands), check=False)
 
     def restart(self) -> None:
         """Restart the container."""

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -213,6 +214,31 @@ def program(root: Path, name: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f'#!/bin/sh\necho "$*" >> /tmp/{name}\n')
     path.chmod(0o755)
+
+
+def test_a_restart_follows_no_link_that_a_component_has_put_in_its_way(root: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    with Chroot(root) as place:
+        steps: list[dict[str, Any]] = [
+            bash(f"mv /dev /old && ln -s {outside} /dev"),
+            {"action": "Reboot"},
+            bash("true"),
+        ]
+        Bench(place, NoAws()).run(*steps)
+
+    assert list(outside.iterdir()) == []
+
+
+def test_a_copy_that_cannot_be_entered_is_removed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr("cdk_ami.runtime.component.chroot._INIT", "echo not here >&2; exit 1")
+    place = Chroot.copy_of(root)
+
+    with pytest.raises(PlaceError, match="which this machine refuses: not here"):
+        place.__enter__()
+
+    assert not place.root.exists()
 
 
 def test_what_is_no_root_directory_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import os
 import time
+from importlib import import_module
 from pathlib import Path
 from threading import Event, Timer
 
 import pytest
 
+from cdk_ami.checks.documents import actions
 from cdk_ami.errors import ConfigError
+from cdk_ami.runtime.component.actions import ACTIONS
 from cdk_ami.runtime.component.outcome import Status
 from cdk_ami.runtime.component.process import RunStoppedError
 from tests.runtime.component.conftest import Bench, bash
@@ -271,6 +274,13 @@ def test_an_action_that_only_the_service_may_know_fails(bench: Bench) -> None:
     step = bench.act("TeleportFile", [{"path": "x"}])
 
     assert (step.status, step.message) == (Status.FAILED, "TeleportFile is no action module known here")
+
+
+def test_every_action_of_linux_has_what_does_it() -> None:
+    assert sorted(ACTIONS) == sorted(name for name, known in actions().items() if "Linux" in known["x-platforms"])
+    for place in ACTIONS.values():
+        module, _, name = place.partition(".")
+        assert callable(getattr(import_module(f"cdk_ami.runtime.component.actions.{module}"), name))
 
 
 def test_nothing_runs_when_the_run_cannot_be(bench: Bench, here: Path) -> None:

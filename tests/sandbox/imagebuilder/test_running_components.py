@@ -25,6 +25,9 @@ from tests.support.synth import ROOT
 
 pytestmark = pytest.mark.debian("mmdebstrap")
 
+PATIENCE = 240
+"""Seconds for a build on a busy machine: each of its instances gets a copy of the root file system."""
+
 WEB = """
 schemaVersion: 1.0
 parameters: [{Heading: {type: string, default: none}}]
@@ -77,7 +80,9 @@ def build(running: Path, account: Account, aws: Callable[..., Any]) -> Callable[
 
     def run(*components: dict[str, Any], name: str = "web", parent: str = SOURCE) -> dict[str, Any]:
         recipe = account.recipe(name, parent=parent, components=list(components))
-        return account.run(account.pipeline(recipe, infrastructure, name=name))
+        pipeline = account.pipeline(recipe, infrastructure, name=name)
+        started = account.builder.start_image_pipeline_execution(imagePipelineArn=pipeline)
+        return account.ended(started["imageBuildVersionArn"], seconds=PATIENCE)
 
     return run
 
@@ -173,12 +178,12 @@ def test_a_cancelled_build_ends_what_it_runs(running: Path, account: Account) ->
     )
     pipeline = account.pipeline(recipe, account.infrastructure())
     started = account.builder.start_image_pipeline_execution(imagePipelineArn=pipeline)["imageBuildVersionArn"]
-    wait_until(lambda: any(running.glob("*/srv/started")), seconds=60)
+    wait_until(lambda: any(running.glob("*/srv/started")), seconds=PATIENCE)
 
     account.builder.cancel_image_creation(imageBuildVersionArn=started)
 
-    assert account.ended(started)["state"]["status"] == "CANCELLED"
-    wait_until(lambda: list(running.iterdir()) == [])
+    assert account.ended(started, seconds=PATIENCE)["state"]["status"] == "CANCELLED"
+    wait_until(lambda: list(running.iterdir()) == [], seconds=PATIENCE)
 
 
 def test_only_the_newest_amis_keep_their_files_and_a_reset_removes_them(
