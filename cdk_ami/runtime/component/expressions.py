@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from cdk_ami.checks.documents import as_text
@@ -60,12 +60,15 @@ class Scope:
         variables: Values of parameters and constants by name.
         phases: Names of the document's phases.
         steps: What earlier steps took and left, by phase and name.
+        inputs: Inputs of all the document's steps as they are written: a chain may name those of a step that has not
+            run here, such as one of the build from a test.
         iteration: The round of the step's loop, None outside of one.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)
     phases: Collection[str] = ()
     steps: Mapping[tuple[str, str], Exchange] = field(default_factory=dict)
+    inputs: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     iteration: Iteration | None = None
 
     def resolve(self, value: Any) -> Any:
@@ -96,9 +99,13 @@ class Scope:
     def _chained(self, chain: re.Match[str]) -> str:
         phase, step, side, path = chain.groups()
         exchange = self.steps.get((phase, step))
-        if exchange is None:
+        found: Any
+        if exchange is not None:
+            found = exchange.inputs if side == "inputs" else list(exchange.outputs)
+        elif side == "inputs" and (phase, step) in self.inputs:
+            found = replace(self, iteration=None).resolve(self.inputs[phase, step])
+        else:
             raise ExpressionError(f"{{{{ {chain[0]} }}}} names the step {step} of phase {phase}, which has not run")
-        found: Any = exchange.inputs if side == "inputs" else list(exchange.outputs)
         for part in _PART.finditer(path):
             found = _at(found, int(part[1])) if part[1] is not None else _of(found, part[2])
         if found is None:

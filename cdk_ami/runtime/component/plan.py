@@ -35,11 +35,13 @@ class Plan(NamedTuple):
         phases: The phases that run, in the order of the document, whatever the order they were asked for in.
         all_phases: Names of all phases of the document: a chain may name any.
         variables: Values of parameters and constants.
+        inputs: Inputs of all steps of the document as they are written, by phase and name.
     """
 
     phases: tuple[Phase, ...]
     all_phases: tuple[str, ...]
     variables: Mapping[str, str]
+    inputs: Mapping[tuple[str, str], Any]
 
 
 def plan(
@@ -76,6 +78,11 @@ def plan(
         ),
         all_phases=document.phases,
         variables=constants | {name: value for name, value in values.items() if value is not None},
+        inputs={
+            (phase["name"], rules.as_text(step["name"])): step.get("inputs")
+            for phase in document.data["phases"]
+            for step in phase["steps"]
+        },
     )
 
 

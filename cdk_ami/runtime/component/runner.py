@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from threading import Event
 from typing import Any, Final
 
@@ -234,8 +233,13 @@ class _Run:
         self._listener.line(stream, text)
 
     def _scope(self, iteration: Iteration | None = None) -> Scope:
-        scope = Scope(variables=self._plan.variables, phases=self._plan.all_phases, steps=self._exchanges)
-        return replace(scope, iteration=iteration)
+        return Scope(
+            variables=self._plan.variables,
+            phases=self._plan.all_phases,
+            steps=self._exchanges,
+            inputs=self._plan.inputs,
+            iteration=iteration,
+        )
 
     def _deadline(self, step: Mapping[str, Any]) -> float | None:
         seconds = int(step.get("timeoutSeconds", DEFAULT_TIMEOUT_SECONDS))

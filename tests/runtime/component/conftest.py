@@ -53,9 +53,9 @@ class Bench:
         return self.run_phases({"build": named}, more=more, **options)
 
     def run_phases(
-        self, phases: Mapping[str, Sequence[Mapping[str, Any]]], more: Mapping[str, Any] | None = None, **options: Any
+        self, steps: Mapping[str, Sequence[Mapping[str, Any]]], more: Mapping[str, Any] | None = None, **options: Any
     ) -> Outcome:
-        listed = [{"name": name, "steps": list(steps)} for name, steps in phases.items()]
+        listed = [{"name": name, "steps": list(some)} for name, some in steps.items()]
         document = parse_document(json.dumps({"schemaVersion": 1.0, **(more or {}), "phases": listed}), where="test")
         self.heard = Heard()
         return run_document(document, self.place, aws=self.aws, listener=self.heard, **options)

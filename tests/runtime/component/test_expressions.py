@@ -18,6 +18,10 @@ SCOPE = Scope(
         ("build", "Say it"): Exchange(inputs={"commands": ["a", 5]}, outputs=({"stdout": "hi"},)),
         ("build", "Read"): Exchange(inputs=[], outputs=({"content": "one"}, {"content": "two"})),
     },
+    inputs={
+        ("build", "Later"): [{"path": "{{ Heading }}.txt"}],
+        ("build", "Nested"): {"path": "{{ build.Later.inputs[0].path }}/{{ loop.value }}"},
+    },
     iteration=Iteration(name="Rounds", index=2, value="third"),
 )
 
@@ -36,6 +40,8 @@ SCOPE = Scope(
         ("{{ build.Say it.inputs.commands[1] }}", "5"),
         ("{{ build.Read.outputs[1].content }}", "two"),
         ("{{ build.Read.outputs.content }}", "one\ntwo"),
+        ("{{ build.Later.inputs[0].path }}", "Hello.txt"),
+        ("{{ build.Nested.inputs.path }}", "Hello.txt/{{ loop.value }}"),
         ("{{ build.Fetch.inputs[0] }}", '{"source": "s3://b/one", "destination": "/opt/1"}'),
     ],
 )

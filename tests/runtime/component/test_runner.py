@@ -78,6 +78,19 @@ def test_steps_chain_parameters_and_constants(bench: Bench) -> None:
     assert outcome.steps[1].outputs == ({"stdout": "hello world!"},)
 
 
+def test_inputs_can_be_chained_from_a_phase_that_does_not_run(bench: Bench) -> None:
+    outcome = bench.run_phases(
+        {
+            "build": [{"name": "Write", "action": "CreateFile", "inputs": [{"path": "/nowhere/{{ Name }}"}]}],
+            "test": [bash("echo {{ build.Write.inputs[0].path }}", name="Tell")],
+        },
+        more={"parameters": [{"Name": {"type": "string", "default": "file"}}]},
+        phases=["test"],
+    )
+
+    assert outcome.steps[0].outputs == ({"stdout": "/nowhere/file"},)
+
+
 def test_a_chain_to_a_skipped_step_fails_the_step_that_chains(bench: Bench) -> None:
     outcome = bench.run(
         bash("echo x", name="Skipped", **{"if": {"fileExists": "/nowhere"}}),
