@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from cdk_ami.sandbox.server import Sandbox
 from tests.support.groups import activities_of, group_of, ids_of, states_of
 from tests.support.happenings import Happenings
+from tests.support.sandbox import reset
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
@@ -241,3 +244,26 @@ def test_a_pool_of_spot_instances_is_refused(aws: Any, make_group: Any) -> None:
 
     with pytest.raises(ClientError, match="Spot Instances"):
         put_pool(aws)
+
+
+def test_a_group_with_a_pool_that_was_saved_goes_on(
+    aws: Any, make_group: Any, it: Happenings, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    make_group(DesiredCapacity=1, MaxSize=3)
+    put_hook(aws, LAUNCHING)
+    put_pool(aws)
+    it.advance(3601)
+    aws("autoscaling").start_instance_refresh(AutoScalingGroupName="web", Preferences={"SkipMatching": True})
+    it.settle()
+    warm = {one["InstanceId"] for one in pool(aws)}
+
+    it.ask("state", {"save": str(tmp_path / "state")})
+    reset(sandbox)
+    it.ask("state", {"load": str(tmp_path / "state")})
+    resize(aws, 2)
+    it.advance(3601)
+
+    assert states_of(aws) == {"InService": 2}
+    assert len(warm & set(ids_of(aws))) == 1
+    (refresh,) = aws("autoscaling").describe_instance_refreshes(AutoScalingGroupName="web")["InstanceRefreshes"]
+    assert refresh["Status"] == "Successful"
