@@ -107,8 +107,10 @@ class ImageBuilderBackend(BaseBackend):  # type: ignore[misc]
             build.abandon()
 
     def sandbox_running(self) -> list[str]:
-        """Name the builds that run, to the last event of each, and wait for nothing."""
-        return [f"the build of {arn}" for arn, build in list(self.active.items()) if not build.resting]
+        """Name the builds and changes of state that run, to the last event of each, and wait for nothing."""
+        builds = [f"the build of {arn}" for arn, build in list(self.active.items()) if not build.resting]
+        runs = [run for run in list(self.lifecycles.values()) if run.shown["state"]["status"] == "IN_PROGRESS"]
+        return [*builds, *(f"the lifecycle execution of {run.resource}" for run in runs)]
 
     def kind(self, kind: str) -> list[Record]:
         """Return the account's resources of a kind, oldest first."""

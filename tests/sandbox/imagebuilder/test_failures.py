@@ -14,6 +14,8 @@ from cdk_ami.sandbox.imagebuilder.engine.build import Build
 from cdk_ami.sandbox.pace import PACE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.sandbox.imagebuilder.conftest import Account
 
 DATED = "web {{ imagebuilder:buildDate }}"
@@ -327,3 +329,31 @@ def test_the_state_of_a_failed_distribution_tells_which_places_got_nothing(accou
     assert (context["imageStatus"], context["failedStep"]) == ("DISTRIBUTING", "DistributeImage")
     [failure] = context["distributionFailure"]["regionFailures"]
     assert (failure["region"], failure["targetAccountId"], failure["status"]) == ("eu-west-1", TARGET, "FAILED")
+
+
+def test_a_halted_build_and_what_a_policy_did_outlive_a_save_and_a_load(account: Account, tmp_path: Path) -> None:
+    pipeline = account.pipeline(
+        account.recipe(),
+        account.infrastructure(),
+        imageTestsConfiguration={"imageTestsEnabled": False},
+        distributionConfigurationArn=account.distribution(copies_to(TARGET)),
+    )
+    failed = account.run(pipeline)
+    policy = account.builder.create_lifecycle_policy(
+        name="end",
+        executionRole="builder",
+        resourceType="AMI_IMAGE",
+        status="DISABLED",
+        policyDetails=[{"action": {"type": "DEPRECATE"}, "filter": {"type": "AGE", "value": 1, "unit": "DAYS"}}],
+        resourceSelection={"recipes": [{"name": "web", "semanticVersion": "x.x.x"}]},
+    )["lifecyclePolicyArn"]
+    account.ask("imagebuilder/lifecycle", policy=policy)
+
+    account.ask("state", save=str(tmp_path / "state"))
+    account.ask("state", load=str(tmp_path / "state"))
+    _make_target_role(account, trusted="123456789012")
+    account.builder.retry_image(imageBuildVersionArn=failed["arn"])
+
+    assert failed["state"]["status"] == "FAILED"
+    assert account.ended(failed["arn"])["state"] == {"status": "AVAILABLE"}
+    assert len(account.builder.list_lifecycle_executions(resourceArn=policy)["lifecycleExecutions"]) == 1

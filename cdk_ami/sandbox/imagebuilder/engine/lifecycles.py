@@ -99,7 +99,11 @@ def _update(backend: ImageBuilderBackend, run: Lifecycle, image: Record, action:
         _perform(backend, run, [(image.arn, action)], retain_excluded=True)
         return
     # The AMIs get their date now, the image its state when the date has come.
-    entries = retire(_session(backend, run), image.body["outputResources"]["amis"], action)
+    try:
+        entries = retire(_session(backend, run), image.body["outputResources"]["amis"], action)
+    except Exception as error:  # noqa: BLE001 - nobody reads a thread's errors
+        _break(backend, run, error)
+        return
     with backend.lock:
         run.children[image.arn] = entries
         image.body["deprecationTime"] = action.due
@@ -163,11 +167,25 @@ def _perform(
             break
         if image is None:
             continue
-        entries = retire(session, amis, action)
+        try:
+            entries = retire(session, amis, action)
+        except Exception as error:  # noqa: BLE001 - nobody reads a thread's errors
+            _break(backend, run, error)
+            return
         with backend.lock:
             run.children[arn] = entries
             _finish_image(backend, run, image, action, entries, retain_excluded=retain_excluded)
     _end(backend, run)
+
+
+def _break(backend: ImageBuilderBackend, run: Lifecycle, error: Exception) -> None:
+    """End a run in which the sandbox itself has failed: none stays in the middle."""
+    reason = f"The sandbox itself failed: {type(error).__name__}: {error}"
+    with backend.lock:
+        run.shown.update(state={"status": "FAILED", "reason": reason[:_REASON_MAX]}, endTime=CLOCK.now())
+
+
+_REASON_MAX: Final = 1024
 
 
 def _finish_image(
