@@ -49,7 +49,7 @@ def test_no_file_action_follows_a_link_out_of_the_root(inside: Bench, root: Path
         outside if link == "absolute" else Path("../../../../../../../..") / outside.relative_to("/")
     )
 
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"action": "ReadFile", "inputs": [{"path": "/trap/secret"}]},
         {"action": "CreateFile", "inputs": [{"path": "/trap/secret", "content": "taken"}]},
         {"action": "AppendFile", "inputs": [{"path": "/trap/secret", "content": "taken"}]},
