@@ -7,7 +7,7 @@ import os
 import pytest
 
 # Fixtures of the local AWS, for the steps, the command and the sandbox itself; its modules load when a test asks.
-pytest_plugins = ["tests.support.sandbox", "tests.support.debian"]
+pytest_plugins = ["tests.support.sandbox", "tests.support.debian", "tests.support.stock"]
 
 os.environ.update(
     AWS_ACCESS_KEY_ID="testing",

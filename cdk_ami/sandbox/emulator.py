@@ -26,6 +26,7 @@ SUPPORTED_MOTO: Final = ((5, 2), (5, 3))
 OWN_SERVICES: Final = {
     "cloudformation": "cdk_ami.sandbox.cloudformation",
     "imagebuilder": "cdk_ami.sandbox.imagebuilder",
+    "rbin": "cdk_ami.sandbox.rbin",
     "stepfunctions": "cdk_ami.sandbox.stepfunctions",
 }
 """Services that are ours altogether, and the package that holds each in moto's own shape."""
@@ -33,6 +34,7 @@ OWN_SERVICES: Final = {
 MENDED_SERVICES: Final = (
     "cloudtrail",
     "iam",
+    "kms",
     "s3",
     "ssm",
     "ec2",

@@ -15,7 +15,8 @@ class Pace:
     """Seconds that each kind of work takes; 0 is at once.
 
     Attributes:
-        image: From CreateImage, CopyImage or RegisterImage until the AMI is available.
+        image: From CreateImage, CopyImage or RegisterImage until the AMI is available; likewise for snapshots and for
+            the steps of fast restore, fast launch, usage reports and root volume replacement.
             Environment: ``CDK_AMI_SANDBOX_IMAGE_SECONDS``.
         warmup: From the service of an instance in an instance refresh until the refresh goes on, where it names no
             ``InstanceWarmup`` of its own.  AWS waits for the group's then; no software starts here.

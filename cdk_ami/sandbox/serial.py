@@ -14,7 +14,7 @@ from moto.core.responses import BaseResponse
 
 from cdk_ami.sandbox import emulator
 
-SERVICES: Final = frozenset({"autoscaling", "ec2", "iam", "kms", "ssm", "sts"})
+SERVICES: Final = frozenset({"autoscaling", "ec2", "iam", "kms", "rbin", "ssm", "sts"})
 """The services whose requests wait for one another."""
 
 LOCK: Final = RLock()

@@ -70,10 +70,9 @@ def test_keys_stay_in_their_region(aws: Any) -> None:
 @pytest.mark.parametrize(
     ("service", "operation", "request_part", "named"),
     [
-        ("ec2", "get_allowed_images_settings", {}, "GetAllowedImagesSettings of ec2"),
+        ("ec2", "describe_store_image_tasks", {}, "DescribeStoreImageTasks of ec2"),
         ("autoscaling", "describe_account_limits", {}, "DescribeAccountLimits of autoscaling"),
         ("ssm", "describe_sessions", {"State": "Active"}, "DescribeSessions of ssm"),
-        ("rbin", "list_rules", {"ResourceType": "EBS_SNAPSHOT"}, "the service rbin"),
         ("cloudsearch", "describe_domains", {}, "the service cloudsearch"),
         (
             "marketplace-catalog",

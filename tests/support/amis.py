@@ -19,10 +19,10 @@ class MadeAmi:
     image_arn: str
 
 
-def make_ami(ec2: Any, *, image: str = "web", version: str = "1.0.0/1") -> MadeAmi:
-    """Register an AMI with an encrypted snapshot and the tags of Image Builder."""
+def make_ami(ec2: Any, *, image: str = "web", version: str = "1.0.0/1", encrypted: bool = True) -> MadeAmi:
+    """Register an AMI with a snapshot, an encrypted one unless told otherwise, and the tags of Image Builder."""
     arn = f"arn:aws:imagebuilder:us-east-1:{ACCOUNT}:image/{image}/{version}"
-    volume = ec2.create_volume(AvailabilityZone=f"{ec2.meta.region_name}a", Size=8, Encrypted=True)["VolumeId"]
+    volume = ec2.create_volume(AvailabilityZone=f"{ec2.meta.region_name}a", Size=8, Encrypted=encrypted)["VolumeId"]
     snapshot = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
     image_id = ec2.register_image(
         Name=f"{image} {version.replace('/', '-')}",

@@ -40,7 +40,12 @@ def sandbox(sandbox_server: Sandbox) -> Sandbox:
 
 def reset(sandbox: Sandbox) -> None:
     """Let a server forget everything."""
-    with urlopen(Request(f"{sandbox.endpoint}/moto-api/reset", method="POST")) as answer:  # noqa: S310 - loopback
+    reset_at(sandbox.endpoint)
+
+
+def reset_at(endpoint: str) -> None:
+    """Let the server at ``endpoint`` forget everything."""
+    with urlopen(Request(f"{endpoint}/moto-api/reset", method="POST")) as answer:  # noqa: S310 - loopback
         assert answer.status == 200
 
 
@@ -51,7 +56,7 @@ def aws(sandbox: Sandbox, _sandbox_clients: dict[tuple[str, str, str], Any]) -> 
     def make(service: str, region: str = "us-east-1", *, account: str = ACCOUNT) -> Any:
         key = (service, region, account)
         if key not in _sandbox_clients:
-            _sandbox_clients[key] = _client(sandbox.endpoint, *key)
+            _sandbox_clients[key] = make_client(sandbox.endpoint, *key)
         return _sandbox_clients[key]
 
     return make
@@ -62,7 +67,8 @@ def _sandbox_clients() -> dict[tuple[str, str, str], Any]:
     return {}
 
 
-def _client(endpoint: str, service: str, region: str, account: str) -> Any:
+def make_client(endpoint: str, service: str, region: str, account: str) -> Any:
+    """Make a client of a service at ``endpoint`` that acts as an account and checks every answer."""
     client = boto3.client(
         service,
         region_name=region,

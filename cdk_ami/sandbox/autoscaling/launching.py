@@ -15,6 +15,7 @@ from cdk_ami.sandbox.autoscaling.recipes import Choice, Recipe, concrete, launch
 from cdk_ami.sandbox.autoscaling.termination import chosen
 from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.ec2 import capacity as offered
+from cdk_ami.sandbox.ec2.refusal import refusal
 from cdk_ami.sandbox.serial import LOCK
 
 DIFFERENCE: Final = "in response to a difference between desired and actual capacity"
@@ -211,16 +212,28 @@ def _first_offered(group: Any, recipe: Recipe, subnet_id: str | None, zone: str)
     shortage: ServiceException | None = None
     for choice in concrete(group, recipe):
         try:
-            reservation = group.ec2_backend.sandbox_launch(launch_request(group, choice, subnet_id, zone, spot=spot))
+            request = launch_request(group, choice, subnet_id, zone, spot=spot)
+            reservation = group.ec2_backend.sandbox_launch(request, group.service_linked_role_arn)
         except ServiceException as error:
             if error.code != offered.SHORTAGE:
                 raise
             shortage = error
         else:
-            return reservation.instances[0], choice
+            return _alive(reservation.instances[0]), choice
     if shortage is None:
         raise LaunchError("there is nothing to launch")
     raise shortage
+
+
+def _alive(instance: Any) -> Any:
+    """Return an instance, unless EC2 itself has ended it: that is how a key shows that the group may not use."""
+    if instance.state == "terminated":
+        raise refusal(
+            instance.state_reason.code,
+            f"Instance {instance.id} became unhealthy while waiting for instance to be in InService state. Termination "
+            f"Reason: {instance.state_reason.message}.",
+        )
+    return instance
 
 
 def enter(group: Any, member: Member, *, origin: str) -> None:

@@ -14,8 +14,9 @@ from cdk_ami.sandbox.autoscaling.activities import begin, now
 from cdk_ami.sandbox.autoscaling.members import Member
 from cdk_ami.sandbox.autoscaling.recipes import Choice, Recipe, merged
 from cdk_ami.sandbox.ec2.parameters import resolve_image_id
+from cdk_ami.sandbox.ec2.refusal import refusal
+from cdk_ami.sandbox.ec2.root_volumes import replace_root_volume
 from cdk_ami.sandbox.ec2.visibility import find_image
-from cdk_ami.sandbox.ec2.volumes import attach_volumes, plan_volumes
 
 ACTION: Final = "ReplaceRootVolume"
 WAY: Final = (hooks.GROUP, hooks.GROUP)
@@ -81,15 +82,10 @@ def _swap(group: Any, member: Member, choice: Choice) -> None:
     backend, instance = group.ec2_backend, member.instance
     request, version = merged(group, choice)
     image = find_image(backend.region_name, backend.account_id, resolve_image_id(backend, request.get("ImageId", "")))
-    (root,) = (
-        volume
-        for volume in plan_volumes(backend, image, request.get("BlockDeviceMappings", []))
-        if volume.device == image.root_device_name
-    )
-    before = instance.block_device_mapping.get(image.root_device_name)
-    if before is not None:
-        backend.detach_volume(before.volume_id, instance.id, image.root_device_name)
-        backend.delete_volume(before.volume_id)
-    attach_volumes(backend, instance, [root], {})
-    instance.image_id = member.image_id = image.id
+    task = replace_root_volume(backend, instance, group.service_linked_role_arn, image=image, delete=True)
+    if task.failed:
+        raise refusal(
+            "Client.InternalError", f"The root volume of {instance.id} could not be replaced: its key is closed"
+        )
+    member.image_id = image.id
     instance.sandbox_version = version

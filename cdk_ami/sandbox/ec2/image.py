@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
 from moto.ec2.models.core import TaggedEC2Resource
 
 from cdk_ami.sandbox import catalog
-from cdk_ami.sandbox.ec2.refusal import refusal
-from cdk_ami.sandbox.pace import PACE
+from cdk_ami.sandbox.clock import CLOCK
+
+COOLDOWN: Final = timedelta(hours=24)
+"""How long protection from deregistration outlives being switched off, where it was asked for.
+
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-deregistration-protection.html
+"""
+
+MILLISECONDS: Final = "%Y-%m-%dT%H:%M:%S.000Z"
+"""How EC2 writes a time that its model calls text."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,6 +45,68 @@ class Shape:
     imds_support: str | None = None
     virtualization_type: str = "hvm"
     ena_support: bool = True
+    tpm_support: str | None = None
+    uefi_data: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watermark:
+    """A mark that goes with an AMI into everything that is made of it.
+
+    Attributes:
+        key: ``accountId:watermarkName``.
+        image_id: The AMI that it was put on.
+        region: That AMI's Region.
+        image_created: When that AMI was made.
+        attached: When it was put there.
+    """
+
+    key: str
+    image_id: str
+    region: str
+    image_created: datetime
+    attached: datetime
+
+    def describe(self) -> dict[str, Any]:
+        """Return the mark in EC2's words."""
+        return {
+            "WatermarkKey": self.key,
+            "SourceImageId": self.image_id,
+            "SourceImageRegion": self.region,
+            "SourceImageCreationTime": self.image_created,
+            "WatermarkCreationTime": self.attached,
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class Protection:
+    """Whether an AMI is safe from deregistration, and until when if that was switched off."""
+
+    enabled: bool = False
+    with_cooldown: bool = False
+    until: datetime | None = None
+
+    def switch_on(self, *, with_cooldown: bool) -> None:
+        """Protect from now on."""
+        self.enabled, self.with_cooldown, self.until = True, with_cooldown, None
+
+    def switch_off(self) -> None:
+        """Protect no longer, or for another day where a cool-down was asked for."""
+        if self.enabled and self.with_cooldown:
+            self.until = CLOCK.now() + COOLDOWN
+        self.enabled, self.with_cooldown = False, False
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether the AMI cannot be deregistered now."""
+        return self.enabled or (self.until is not None and CLOCK.now() < self.until)
+
+    @property
+    def word(self) -> str:
+        """State in EC2's words."""
+        if not self.enabled:
+            return "disabled"
+        return "enabled-with-cooldown" if self.with_cooldown else "enabled-without-cooldown"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,7 +168,9 @@ class Image(TaggedEC2Resource):  # type: ignore[misc]
         origin: Origin | None = None,
         failure: str | None = None,
         created: datetime | None = None,
+        seconds: float = 0.0,
         sharing: Sharing | None = None,
+        watermarks: dict[str, Watermark] | None = None,
     ) -> None:
         self.ec2_backend = backend
         self.id = image_id
@@ -112,12 +183,13 @@ class Image(TaggedEC2Resource):  # type: ignore[misc]
         self.description = description
         self.origin = origin or Origin()
         self.failure = failure
-        self.created = created or datetime.now(UTC).replace(tzinfo=None)
-        self.ready_at = 0.0 if owner_alias or backend is None else time.monotonic() + PACE.image
+        self.created = created or CLOCK.now().replace(tzinfo=None)
+        self.ready_at = self.created.replace(tzinfo=UTC) + timedelta(seconds=seconds)
         self.sharing = sharing or Sharing()
+        self.watermarks = watermarks or {}
         self.disabled = False
-        self.deprecated_at: str | None = None
-        self.protection: str = "disabled"
+        self.deprecated_at: datetime | None = None
+        self.protection = Protection()
         self.last_launched: datetime | None = None
 
     # Names that the emulator's own code reads.
@@ -149,7 +221,7 @@ class Image(TaggedEC2Resource):  # type: ignore[misc]
     @property
     def state(self) -> str:
         """State in EC2's words, by the clock."""
-        if time.monotonic() < self.ready_at:
+        if CLOCK.now() < self.ready_at:
             return "pending"
         if self.failure:
             return "failed"
@@ -158,7 +230,7 @@ class Image(TaggedEC2Resource):  # type: ignore[misc]
     @property
     def deprecated(self) -> bool:
         """Tell whether the AMI's deprecation date has passed."""
-        return self.deprecated_at is not None and self.deprecated_at <= datetime.now(UTC).isoformat()
+        return self.deprecated_at is not None and self.deprecated_at <= CLOCK.now()
 
     @property
     def snapshot_ids(self) -> list[str]:
@@ -176,7 +248,7 @@ class Image(TaggedEC2Resource):  # type: ignore[misc]
             "Architecture": self.architecture,
             "BlockDeviceMappings": deepcopy(self.mappings),
             "CreationDate": self.created,
-            "DeprecationTime": self.deprecated_at,
+            "DeprecationTime": self.deprecated_at and self.deprecated_at.strftime(MILLISECONDS),
             "Description": self.description,
             "EnaSupport": self.shape.ena_support,
             "Hypervisor": "xen",
@@ -184,6 +256,7 @@ class Image(TaggedEC2Resource):  # type: ignore[misc]
             "ImageLocation": f"{self.owner_alias or self.owner_id}/{self.name}",
             "ImageOwnerAlias": self.owner_alias,
             "ImageType": "machine",
+            "ImageWatermarks": [mark.describe() for mark in self.watermarks.values()],
             "ImdsSupport": self.shape.imds_support,
             "BootMode": self.shape.boot_mode,
             "Name": self.name,
@@ -195,6 +268,7 @@ class Image(TaggedEC2Resource):  # type: ignore[misc]
             "RootDeviceType": "ebs",
             "SriovNetSupport": "simple",
             "State": self.state,
+            "TpmSupport": self.shape.tpm_support,
             "UsageOperation": "RunInstances:0002" if self.shape.windows else "RunInstances",
             "VirtualizationType": self.virtualization_type,
         }
@@ -202,8 +276,8 @@ class Image(TaggedEC2Resource):  # type: ignore[misc]
             record["StateReason"] = {"Code": "Client.CopyFailed", "Message": self.failure}
         if own:
             record |= {
-                "DeregistrationProtection": self.protection,
-                "LastLaunchedTime": self.last_launched and self.last_launched.isoformat(timespec="milliseconds") + "Z",
+                "DeregistrationProtection": self.protection.word,
+                "LastLaunchedTime": self.last_launched and self.last_launched.strftime(MILLISECONDS),
                 "SourceImageId": self.origin.image_id,
                 "SourceImageRegion": self.origin.region,
                 "SourceInstanceId": self.origin.instance_id,
@@ -211,53 +285,54 @@ class Image(TaggedEC2Resource):  # type: ignore[misc]
             }
         return {key: value for key, value in record.items() if value is not None and value != []}
 
-    def get_filter_value(self, filter_name: str, method_name: str | None = None) -> Any:
-        """Return what a filter of DescribeImages compares with."""
-        if filter_name in _FILTERS:
-            return _FILTERS[filter_name](self)
-        if filter_name.startswith("block-device-mapping."):
-            return _mapping_values(self, filter_name.partition(".")[2])
-        if filter_name.startswith("tag"):
-            return super().get_filter_value(filter_name, method_name)
-        raise refusal("InvalidParameterValue", f"The filter '{filter_name}' is invalid")
+
+def _devices(name: str, default: Any = None) -> Callable[[Image], list[Any]]:
+    return lambda image: [mapping["Ebs"].get(name, default) for mapping in image.mappings if "Ebs" in mapping]
 
 
-_FILTERS: Final[dict[str, Callable[[Image], Any]]] = {
+FILTERS: Final[Mapping[str, Callable[[Image], Any]]] = {
     "architecture": lambda image: image.architecture,
-    "creation-date": lambda image: image.created.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-    "description": lambda image: image.description or "",
+    "block-device-mapping.delete-on-termination": _devices("DeleteOnTermination", default=True),
+    "block-device-mapping.device-name": lambda image: [mapping["DeviceName"] for mapping in image.mappings],
+    "block-device-mapping.encrypted": _devices("Encrypted", default=False),
+    "block-device-mapping.snapshot-id": _devices("SnapshotId"),
+    "block-device-mapping.volume-size": _devices("VolumeSize"),
+    "block-device-mapping.volume-type": _devices("VolumeType"),
+    "boot-mode": lambda image: image.shape.boot_mode,
+    "creation-date": lambda image: image.created.strftime(MILLISECONDS),
+    "description": lambda image: image.description,
     "ena-support": lambda image: image.shape.ena_support,
     "hypervisor": lambda _: "xen",
     "image-id": lambda image: image.id,
     "image-type": lambda _: "machine",
+    "image-watermark.source-image-id": lambda image: [mark.image_id for mark in image.watermarks.values()],
+    "image-watermark.source-image-region": lambda image: [mark.region for mark in image.watermarks.values()],
+    "image-watermark.watermark-key": lambda image: list(image.watermarks),
     "is-public": lambda image: image.sharing.public,
+    "kernel-id": lambda _: None,
+    "manifest-location": lambda image: f"{image.owner_alias or image.owner_id}/{image.name}",
     "name": lambda image: image.name,
-    "owner-alias": lambda image: image.owner_alias or "",
+    "owner-alias": lambda image: image.owner_alias,
     "owner-id": lambda image: image.owner_id,
-    "platform": lambda image: image.platform or "",
-    "product-code": lambda _: "",
+    "platform": lambda image: image.platform,
+    "product-code": lambda _: None,
+    "product-code.type": lambda _: None,
+    "ramdisk-id": lambda _: None,
     "root-device-name": lambda image: image.root_device_name,
     "root-device-type": lambda _: "ebs",
-    "source-image-id": lambda image: image.origin.image_id or "",
-    "source-image-region": lambda image: image.origin.region or "",
-    "source-instance-id": lambda image: image.origin.instance_id or "",
+    "source-image-id": lambda image: image.origin.image_id,
+    "source-image-region": lambda image: image.origin.region,
+    "source-instance-id": lambda image: image.origin.instance_id,
+    "sriov-net-support": lambda _: "simple",
     "state": lambda image: image.state,
+    "state-reason-code": lambda image: "Client.CopyFailed" if image.state == "failed" else None,
+    "state-reason-message": lambda image: image.failure if image.state == "failed" else None,
+    "tag-key": lambda image: [tag["key"] for tag in image.get_tags()],
+    "tag-value": lambda image: [tag["value"] for tag in image.get_tags()],
+    "tag:": lambda image: {tag["key"]: tag["value"] for tag in image.get_tags()},
     "virtualization-type": lambda image: image.virtualization_type,
 }
-
-
-def _mapping_values(image: Image, name: str) -> list[str]:
-    keys = {
-        "device-name": lambda mapping: mapping["DeviceName"],
-        "snapshot-id": lambda mapping: mapping.get("Ebs", {}).get("SnapshotId"),
-        "volume-size": lambda mapping: mapping.get("Ebs", {}).get("VolumeSize"),
-        "volume-type": lambda mapping: mapping.get("Ebs", {}).get("VolumeType"),
-        "encrypted": lambda mapping: str(mapping.get("Ebs", {}).get("Encrypted", False)).lower(),
-        "delete-on-termination": lambda mapping: str(mapping.get("Ebs", {}).get("DeleteOnTermination", True)).lower(),
-    }
-    if name not in keys:
-        raise refusal("InvalidParameterValue", f"The filter 'block-device-mapping.{name}' is invalid")
-    return [str(value) for value in map(keys[name], image.mappings) if value is not None]
+"""https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html."""
 
 
 @cache

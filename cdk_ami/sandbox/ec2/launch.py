@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.core.types import Base64EncodedString
 from moto.ec2.models.instance_types import INSTANCE_TYPES
-from moto.ec2.models.instances import MetadataOptions
+from moto.ec2.models.instances import MetadataOptions, StateReason
 from moto.ec2.utils import filter_iam_instance_profiles, parse_user_data
 
-from cdk_ami.sandbox.ec2 import idempotency
+from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.ec2.capacity import check_capacity
+from cdk_ami.sandbox.ec2.defaults import metadata_defaults
 from cdk_ami.sandbox.ec2.image import Image
+from cdk_ami.sandbox.ec2.keys import UnusableKeyError
 from cdk_ami.sandbox.ec2.naming import tags_by_type
 from cdk_ami.sandbox.ec2.parameters import resolve_image_id
 from cdk_ami.sandbox.ec2.refusal import refusal
 from cdk_ami.sandbox.ec2.templates import find_template
 from cdk_ami.sandbox.ec2.visibility import find_image
 from cdk_ami.sandbox.ec2.volumes import attach_volumes, merge_mappings, plan_volumes
-from cdk_ami.sandbox.serial import LOCK
+from cdk_ami.sandbox.iam.principals import account_principal, principal_of
 
 ORIGINAL: Final[dict[str, Callable[..., Any]]] = {}
 """The emulator's own methods, by name."""
@@ -48,18 +49,21 @@ DEFAULT_TYPE: Final = "m1.small"
 class LaunchOperations:
     """Methods for the emulator's ``InstanceBackend``."""
 
-    def sandbox_launch(self, request: dict[str, Any]) -> Any:
-        """Launch instances and return the reservation.  ``request`` is RunInstances'."""
-        with LOCK:
-            reservation = idempotency.known(self, "RunInstances", request)
-            if reservation is None:
-                reservation = _Launch(self, request).run()
-                idempotency.keep(self, "RunInstances", request, reservation)
-            return reservation
+    account_id: str
+    region_name: str
 
-    def sandbox_check_launch(self, request: dict[str, Any]) -> Image:
+    def sandbox_launch(self, request: dict[str, Any], caller: str | None = None) -> Any:
+        """Launch instances and return the reservation.
+
+        Args:
+            request: As RunInstances takes it.
+            caller: ARN of who launches; None is the account itself.
+        """
+        return _Launch(self, request, caller or account_principal(self.account_id, self.region_name)).run()
+
+    def sandbox_check_launch(self, request: dict[str, Any], caller: str | None = None) -> Image:
         """Refuse what ``sandbox_launch`` would refuse, launch nothing, and return the AMI."""
-        return _Launch(self, request).image
+        return _Launch(self, request, caller or account_principal(self.account_id, self.region_name)).image
 
 
 class LaunchAnswers:
@@ -74,11 +78,11 @@ class LaunchAnswers:
 
     def run_instances(self) -> ActionResult:
         """Answer RunInstances."""
-        request = dict(self.params)
+        request, caller = dict(self.params), principal_of(self)
         if request.get("DryRun"):
-            self.ec2_backend.sandbox_check_launch(request)
+            self.ec2_backend.sandbox_check_launch(request, caller)
         self.error_on_dryrun()
-        return ActionResult(self.ec2_backend.sandbox_launch(request))
+        return ActionResult(self.ec2_backend.sandbox_launch(request, caller))
 
     def stop_instances(self) -> ActionResult:
         """Answer StopInstances; the groups of the instances hear of it."""
@@ -112,7 +116,7 @@ def merge_request(backend: Any, request: dict[str, Any]) -> tuple[dict[str, Any]
 class _Launch:
     """One launch, wholly checked when it is made."""
 
-    def __init__(self, backend: Any, request: dict[str, Any]) -> None:
+    def __init__(self, backend: Any, request: dict[str, Any], caller: str) -> None:
         self.backend = backend
         self.request, self.version = merge_request(backend, request)
         self.image = self._image()
@@ -120,7 +124,8 @@ class _Launch:
         self.subnet = self._subnet()
         self.groups = self._groups()
         self.profile = self._profile()
-        self.volumes = plan_volumes(backend, self.image, self.request.get("BlockDeviceMappings", []))
+        self.volumes = plan_volumes(backend, self.image, self.request.get("BlockDeviceMappings", []), caller)
+        self.metadata = self._metadata_options()
         self.tags = tags_by_type(self._tag_specifications(), allowed=LAUNCH_TAGS)
         if self.request.get("KeyName"):
             backend.describe_key_pairs(key_names=[self.request["KeyName"]])  # refuses what does not exist
@@ -155,18 +160,30 @@ class _Launch:
             instance_initiated_shutdown_behavior=request.get("InstanceInitiatedShutdownBehavior"),
             hibernation_options=request.get("HibernationOptions", {}),
             monitoring_state="enabled" if request.get("Monitoring", {}).get("Enabled") else "disabled",
-            metadata_options=self._metadata_options(),
+            metadata_options=self.metadata,
             client_token=request.get("ClientToken", ""),
             block_device_mappings=[],
         )
+        failure = next((volume.failure for volume in self.volumes if volume.failure is not None), None)
         for instance in reservation.instances:
             self._finish(instance)
-        self.image.last_launched = datetime.now(UTC).replace(tzinfo=None)
+            if failure is None:
+                attach_volumes(backend, instance, self.volumes, self.tags.get("volume", {}))
+            else:
+                self._fail(instance, failure)
+        self.image.last_launched = CLOCK.now().replace(tzinfo=None)
         return reservation
 
+    def _fail(self, instance: Any, failure: UnusableKeyError) -> None:
+        """Let an instance end before it has begun: EC2 finds out about keys once it has answered."""
+        instance.disable_api_termination = False
+        self.backend.terminate_instances([instance.id])
+        text = "Client error on launch" if failure.code == "Client.InternalError" else str(failure)
+        instance.state_reason = StateReason(f"{failure.code}: {text}", failure.code)
+        instance._reason = str(failure)  # noqa: SLF001 - moto's name of the reason of the transition
+
     def _finish(self, instance: Any) -> None:
-        attach_volumes(self.backend, instance, self.volumes, self.tags.get("volume", {}))
-        instance.metadata_options = MetadataOptions(self._metadata_options())
+        instance.metadata_options = MetadataOptions(self.metadata)
         instance.sandbox_version = self.version
         if self.version is not None:
             instance.add_tags(
@@ -304,12 +321,25 @@ class _Launch:
         return profile
 
     def _metadata_options(self) -> dict[str, Any]:
-        """Return the metadata options: the request's, else what the AMI asks for, else EC2's own."""
+        """Return the metadata options: the request's, else the account's, else what the AMI asks for, else EC2's own.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-options.html
+        """
         if self.image.shape.imds_support == "v2.0":
             default = {"HttpTokens": "required", "HttpPutResponseHopLimit": 2}
         else:
             default = {"HttpTokens": "optional", "HttpPutResponseHopLimit": 1}
-        return {**default, **self.request.get("MetadataOptions", {}), "State": "applied"}
+        account = metadata_defaults(self.backend)
+        wanted = {**default, **account, **self.request.get("MetadataOptions", {}), "State": "applied"}
+        enforced = wanted.pop("HttpTokensEnforced", "disabled") == "enabled"
+        if enforced and wanted["HttpTokens"] != "required":
+            raise refusal(
+                "UnsupportedOperation",
+                "You can't launch instances with IMDSv1 because httpTokensEnforced is enabled for this account. Either "
+                "launch the instance with httpTokens=required or contact your account owner to disable "
+                "httpTokensEnforced.",
+            )
+        return wanted
 
     def _tag_specifications(self) -> list[dict[str, Any]]:
         return [each for each in self.request.get("TagSpecifications", []) if each.get("Tags")]

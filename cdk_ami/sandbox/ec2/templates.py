@@ -11,6 +11,7 @@ from moto.ec2.utils import generic_filter, parse_user_data
 
 from cdk_ami.sandbox.ec2.parameters import RESOLVE, resolve_image_id
 from cdk_ami.sandbox.ec2.refusal import refusal
+from cdk_ami.sandbox.ec2.volumes import check_rate
 
 NEW_ANSWERS: Final = frozenset({"delete_launch_template_versions", "_template", "_template_record", "_version_record"})
 """Operations that the emulator must not have yet."""
@@ -210,6 +211,8 @@ def _checked(data: dict[str, Any]) -> dict[str, Any]:
     kept = deepcopy(dict(data))
     if kept.get("UserData") is not None:
         kept["UserData"] = parse_user_data(kept["UserData"])
+    for mapping in kept.get("BlockDeviceMappings", []):
+        check_rate(mapping.get("Ebs", {}))
     if kept.get("NetworkInterfaces") and (kept.get("SecurityGroupIds") or kept.get("SecurityGroups")):
         raise refusal(
             "InvalidParameterCombination",

@@ -6,6 +6,7 @@ from typing import Any
 
 from moto.ec2.models import ec2_backends
 
+from cdk_ami.sandbox.ec2 import allowed
 from cdk_ami.sandbox.ec2.image import Image, all_images, vendor_images
 from cdk_ami.sandbox.ec2.refusal import refusal
 
@@ -20,27 +21,37 @@ def can_see(image: Image, account: str) -> bool:
     if sharing.public or account in sharing.accounts:
         return True
     groups = {*sharing.organizations, *sharing.units}
-    return bool(groups) and not groups.isdisjoint(_memberships(account))
+    return bool(groups) and not groups.isdisjoint(memberships(account))
 
 
 def visible_images(region: str, account: str) -> list[Image]:
     """Return the images of ``region`` that ``account`` may see, the vendors' first."""
-    return [image for image in all_images(region, ec2_backends) if can_see(image, account)]
+    settings = allowed.settings(ec2_backends[account][region])
+    return [
+        image
+        for image in all_images(region, ec2_backends)
+        if can_see(image, account) and not settings.hides(image, account)
+    ]
 
 
 def find_image(region: str, account: str, image_id: str) -> Image:
     """Return the image with this id.
 
     Raises:
-        EC2ClientError: InvalidAMIID.Malformed or InvalidAMIID.NotFound, as EC2 has it for what does not exist and for
-            what the account may not see alike.
+        EC2ClientError: InvalidAMIID.Malformed or InvalidAMIID.NotFound, as EC2 has it for what does not exist, what
+            the account may not see, and what it does not allow itself alike.
     """
     if not image_id.startswith("ami-"):
         raise refusal("InvalidAMIID.Malformed", f'Invalid id: "{image_id}" (expecting "ami-...")')
-    image = vendor_images(region).get(image_id) or _own_or_shared(region, account, image_id)
-    if image is None:
+    image = known_image(region, account, image_id)
+    if image is None or allowed.settings(ec2_backends[account][region]).hides(image, account):
         raise refusal("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
     return image
+
+
+def known_image(region: str, account: str, image_id: str) -> Image | None:
+    """Return the image with this id if the account may see it, whether it allows itself to use it or not."""
+    return vendor_images(region).get(image_id) or _own_or_shared(region, account, image_id)
 
 
 def own_image(region: str, account: str, image_id: str) -> Image:
@@ -62,7 +73,7 @@ def _own_or_shared(region: str, account: str, image_id: str) -> Image | None:
     return None
 
 
-def _memberships(account: str) -> frozenset[str]:
+def memberships(account: str) -> frozenset[str]:
     """Return the ARNs of the organization and of the organizational units that ``account`` is in."""
     from moto.organizations.models import organizations_backends  # noqa: PLC0415 - only for images shared so
 

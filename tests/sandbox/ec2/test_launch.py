@@ -231,8 +231,8 @@ def test_zones_are_those_of_the_region(aws: Any, region: str, letters: str) -> N
 
 
 def test_what_the_sandbox_does_not_offer_is_refused_by_name_at_once(aws: Any) -> None:
-    with pytest.raises(ClientError, match="does not offer the operation GetAllowedImagesSettings of ec2") as caught:
-        aws("ec2").get_allowed_images_settings()
+    with pytest.raises(ClientError, match="does not offer the operation CreateStoreImageTask of ec2") as caught:
+        aws("ec2").create_store_image_task(ImageId="ami-0123456789abcdef0", Bucket="images")
 
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
 

@@ -153,7 +153,8 @@ https://docs.aws.amazon.com/imagebuilder/latest/userguide/cross-account-dist.htm
 
 
 def _lend(session: Session, source_id: str, account: str, lent: list[str]) -> None:
-    """Let another account copy the source, unless it may already."""
+    """Let another account copy the source and its snapshots, unless it may already."""
+    _lend_snapshots(session, source_id, "add", [account])
     permissions = session.look("ec2", "describe_image_attribute", ImageId=source_id, Attribute="launchPermission")
     if {"UserId": account} in permissions["LaunchPermissions"]:
         return
@@ -177,6 +178,21 @@ def _take_back(session: Session, source_id: str, lent: list[str]) -> None:
             Attribute="launchPermission",
             LaunchPermission={"Remove": [{"UserId": account} for account in sorted(lent)]},
         )
+        _lend_snapshots(session, source_id, "remove", sorted(lent))
+
+
+def _lend_snapshots(session: Session, source_id: str, operation: str, accounts: list[str]) -> None:
+    (source,) = session.look("ec2", "describe_images", ImageIds=[source_id])["Images"]
+    for mapping in source.get("BlockDeviceMappings", []):
+        if "SnapshotId" in mapping.get("Ebs", {}):
+            session.look(
+                "ec2",
+                "modify_snapshot_attribute",
+                SnapshotId=mapping["Ebs"]["SnapshotId"],
+                Attribute="createVolumePermission",
+                OperationType=operation,
+                UserIds=accounts,
+            )
 
 
 def assume(session: Session, place: Place, needs: Sequence[roles.Need]) -> None:
