@@ -8,13 +8,17 @@ from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 from moto.utilities.utils import get_partition
 
+from cdk_ami.sandbox.clients import ROLE_HEADER
+
 
 def principal_of(response: Any) -> str:
-    """Return the ARN of who signed a request: a role, a user, or with keys that nobody was given the account itself.
+    """Return the ARN of who asks: a role by its keys or by an engine's word, a user, else the account itself.
 
     Args:
         response: The emulator's handler of the request.
     """
+    if named := response.headers.get(ROLE_HEADER):
+        return str(named)
     account, partition = response.current_account, get_partition(response.region)
     role = sts_backends[account][partition].get_assumed_role_from_access_key(response.access_key)
     if role is not None:
