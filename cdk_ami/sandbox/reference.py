@@ -58,6 +58,8 @@ JSON over HTTP at `/_sandbox/`; [test your image pipeline](../how-to/test-your-i
 | `autoscaling/health` | `POST` `{"instance": ID, "check": "EC2" or "ELB", "healthy": false}` | lets an instance of a group fail a health check, or pass it again |
 | `autoscaling/zone` | `POST` `{"zone": NAME, "state": "down"}`, `"up"` or `"shifted"` | takes a zone away: its instances fail and nothing can be launched there; brings it back; shifts groups away from it that allow zonal shifts |
 | `autoscaling/capacity` | `POST` `{"region": NAME, "instance_type": TYPE, "available": false}`, `"zone"` for one only | lets EC2 run short of a type, or have it again |
+| `imagebuilder/findings` | `POST` `{"image": NAME, "findings": [{"severity", "fix", "vulnerability", "package", "version", "title"}]}`, `"account"`, `"region"` | says what every scan of images of that name finds from now on, or of all images without a name; an empty list takes it back |
+| `imagebuilder/lifecycle` | `POST` `{"policy": ARN}` | runs a lifecycle policy now, enabled or not |
 | `events/delivery` | `POST` any of `{"duplicate", "delay", "lose", "lose_next", "reorder", "seed"}`, `GET` | makes deliveries of EventBridge happen so many times more, so many seconds later, not at all at a rate or for the next so many, or in pairs the wrong way round; tells which were given up |
 | `events/log` | `GET` | tells the events since the last reset |
 | `state` | `POST` `{"save": PATH}` or `{"load": PATH}` | writes all that the sandbox holds, unless something runs or waits for the clock; forgets everything and takes up such a file. A Python pickle: load only files that you saved yourself, with the same moto and Python |
