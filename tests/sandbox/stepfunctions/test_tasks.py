@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from cdk_ami.sandbox import clients
 from tests.sandbox.stepfunctions.conftest import ROLE, trust
 from tests.support.functions import Functions
 from tests.support.happenings import ACCOUNT
@@ -305,3 +306,50 @@ def test_a_function_answers_a_task_or_fails_it_with_its_own_error(machines: Mach
 
     assert error == "ValueError"
     assert json.loads(cause)["errorMessage"] == "below zero"
+
+
+def test_a_build_is_waited_for(machines: Machines) -> None:
+    machines.aws("s3").create_bucket(Bucket="code")
+    machines.aws("codebuild").create_project(
+        name="packer",
+        source={"type": "S3", "location": "code/source.zip"},
+        artifacts={"type": "NO_ARTIFACTS"},
+        environment={
+            "type": "LINUX_CONTAINER",
+            "image": "aws/codebuild/standard:7.0",
+            "computeType": "BUILD_GENERAL1_SMALL",
+        },
+        serviceRole=f"arn:aws:iam::{ACCOUNT}:role/service-role/build",
+        timeoutInMinutes=60,
+        queuedTimeoutInMinutes=60,
+    )
+    arn = machines.start(machines.make(task("codebuild:startBuild.sync", Parameters={"ProjectName": "packer"})))
+    machines.it.advance(6)
+
+    found = machines.seen(arn)
+
+    assert found["status"] == "SUCCEEDED", found
+    assert json.loads(found["output"])["Build"]["BuildStatus"] == "SUCCEEDED"
+
+
+def test_a_task_reads_and_writes_a_table(machines: Machines) -> None:
+    # A table that is made answers a 0 which the service's own model does not allow.
+    clients.client("dynamodb", "us-east-1").create_table(
+        TableName="locks",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    take = task(
+        "dynamodb:putItem",
+        Parameters={
+            "TableName": "locks",
+            "Item": {"id": {"S.$": "$.image"}},
+            "ConditionExpression": "attribute_not_exists(id)",
+        },
+        ResultPath=None,
+    )
+    read = task("dynamodb:getItem", Parameters={"TableName": "locks", "Key": {"id": {"S.$": "$.image"}}})
+
+    assert machines.output(take, read, value={"image": "web"})["Item"] == {"id": {"S": "web"}}
+    assert machines.failure(take, value={"image": "web"})[0] == "DynamoDb.ConditionalCheckFailedException"
