@@ -16,6 +16,9 @@ from cdk_ami.checks.rule import Problem
 _NAME: Final = re.compile(r"\{\{\s*([A-Za-z0-9_-]{3,128})\s*\}\}")
 _CHAIN: Final = re.compile(r"\{\{\s*([\w-]+)\.([^.{}\[\]]+?)\.(inputs|outputs)\b[^{}]*\}\}")
 
+_OTHERS: Final = frozenset({"break", "continue", "else", "end"})
+"""Words of Go's text templates, which commands hand to the likes of ``docker inspect --format``."""
+
 _STAGE: Final = {"build": "build", "validate": "build", "test": "test", "container-host-test": "test"}
 
 Step = tuple[str, str, dict[str, Any]]
@@ -55,7 +58,7 @@ def _expressions(steps: Sequence[Step]) -> Iterator[tuple[int, str, str, str]]:
 
 def _names(text: str, names: AbstractSet[str], at: str) -> Iterator[Problem]:
     for found in _NAME.finditer(text):
-        if found[1] not in names:
+        if found[1] not in names and found[1] not in _OTHERS:
             near = get_close_matches(found[1], sorted(names), n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"declare {found[1]} under parameters or constants"
             yield Problem(problem="names a parameter that is not declared", got=found[0], fix=hint, at=at)

@@ -595,3 +595,16 @@ def test_a_number_beyond_all_numbers_stays_a_text() -> None:
     document = parse_document(CONDITIONED.format(condition="{stringEquals: 1.0e999, value: 1}"), where="x")
 
     assert document.data["phases"][0]["steps"][0]["if"]["stringEquals"] == "1.0e999"
+
+
+def test_templates_of_other_programs_in_commands_are_no_expressions() -> None:
+    commands = [
+        "docker ps --format '{{ .Names }}'",
+        "docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{else}}none{{end}}' web",
+        "docker inspect --format='{{json .Config}}' web",
+        "echo '{{ $value }}'",
+    ]
+    step = {"name": "Show", "action": "ExecuteBash", "inputs": {"commands": commands}}
+    data = {"schemaVersion": "1.0", "phases": [{"name": "build", "steps": [step]}]}
+
+    assert parse_document(write_document(data), where="x").data == data
