@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 from uuid import uuid4
 
+from botocore.exceptions import ClientError
+
+from cdk_ami.sandbox import clients
 from cdk_ami.sandbox.cloudformation.state import Clock, Event, Record, Stack
+
+_LOG: Final = logging.getLogger("cdk_ami.sandbox")
 
 STACK_TYPE: Final = "AWS::CloudFormation::Stack"
 
@@ -25,6 +31,7 @@ class Journal:
         one = Record(logical_id=stack.name, physical_id=stack.arn, type=STACK_TYPE, changed=stack.created)
         event = self._event(stack, one, status, reason, token)
         stack.events.append(event)
+        _notify(stack, event)
         stack.status, stack.reason = status, reason
 
     def resource(self, stack: Stack, record: Record, status: str, reason: str | None = None) -> None:
@@ -32,6 +39,7 @@ class Journal:
         event = self._event(stack, record, status, reason, None)
         record.status, record.reason, record.changed = status, reason, event.time
         stack.events.append(event)
+        _notify(stack, event)
 
     def _event(self, stack: Stack, record: Record, status: str, reason: str | None, token: str | None) -> Event:
         return Event(
@@ -45,3 +53,33 @@ class Journal:
             time=self.clock.now(),
             token=token,
         )
+
+
+def _notify(stack: Stack, event: Event) -> None:
+    """Publish an event to the topics that the stack notifies.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
+    """
+    topics = stack.definition.notification_arns if stack.definition else ()
+    lines = {
+        "StackId": stack.arn,
+        "Timestamp": event.time.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+        "EventId": event.event_id,
+        "LogicalResourceId": event.logical_id,
+        "Namespace": stack.account,
+        "PhysicalResourceId": event.physical_id,
+        "ResourceStatus": event.status,
+        "ResourceStatusReason": event.reason or "",
+        "ResourceType": event.type,
+        "StackName": stack.name,
+    }
+    for topic in topics:
+        try:
+            clients.client("sns", topic.split(":")[3], stack.account).publish(
+                TopicArn=topic,
+                Subject="AWS CloudFormation Notification",
+                Message="".join(f"{name}='{value}'\n" for name, value in lines.items()),
+            )
+        except ClientError as error:
+            # A lost notification never stops a deployment.
+            _LOG.warning("stack %s could not notify %s: %s", stack.name, topic, error)

@@ -31,8 +31,16 @@ SECTIONS: Final = frozenset(
 )
 """Every section that AWS knows.  https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html"""
 
-REFUSED_SECTIONS: Final = ("Hooks", "Transform")
+REFUSED_SECTIONS: Final = ("Hooks",)
 """Sections that need services which the sandbox does not have."""
+
+TRANSFORMS: Final = frozenset({"AWS::LanguageExtensions"})
+"""Transforms that ask for nothing but functions which the sandbox knows anyway: ``Fn::Length``, ``Fn::ToJsonString``
+and the default value of ``Fn::FindInMap``.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/transform-aws-languageextensions.html"""
+
+LOOP: Final = "Fn::ForEach::"
+"""Begins the keys of loops, the one extension that the sandbox does not know."""
 
 ATTRIBUTES: Final = frozenset(
     {
@@ -135,10 +143,24 @@ def parse(text: str) -> Template:
     for section in REFUSED_SECTIONS:
         if section in body:
             raise CloudFormationError(f"Template error: the sandbox does not support the section {section}")
+    _check_transforms(body)
     raw = body.get("Resources")
     if not isinstance(raw, dict) or not raw:
         raise CloudFormationError("Template format error: At least one Resources member must be defined.")
     return Template(text=text, body=body, resources={name: _resource(name, value) for name, value in raw.items()})
+
+
+def _check_transforms(body: Mapping[str, Any]) -> None:
+    asked = body.get("Transform", [])
+    for one in asked if isinstance(asked, list) else [asked]:
+        if one not in TRANSFORMS:
+            name = one.get("Name") if isinstance(one, dict) else one
+            raise CloudFormationError(f"Template error: the sandbox does not support the transform {name}")
+    for section in ("Conditions", "Outputs", "Resources"):
+        found = body.get(section)
+        for key in found if isinstance(found, dict) else ():
+            if str(key).startswith(LOOP):
+                raise CloudFormationError(f"Template error: the sandbox does not support the loop {key} in {section}")
 
 
 def _load(text: str) -> dict[str, Any]:

@@ -107,6 +107,53 @@ def test_a_windows_template_builds_while_it_deploys(command: Command, aws: MakeC
     assert stacks.delete(stack_id(stacks, "windows")) == "DELETE_COMPLETE", stacks.reasons("windows")
 
 
+def test_the_command_line_s_words_for_stacks_work(command: Command, aws: MakeClient, tmp_path: Path) -> None:
+    def cloudformation(*words: str) -> Any:
+        return command("cloudformation", *words)
+
+    path = tmp_path / "small.yaml"
+    path.write_text(
+        "Parameters: {Value: {Type: String, Default: one, Description: what}}\n"
+        "Resources:\n"
+        "  Topic: {Type: 'AWS::SNS::Topic'}\n"
+        "  Role:\n"
+        "    Type: AWS::IAM::Role\n"
+        "    Properties:\n"
+        "      AssumeRolePolicyDocument: {Version: 2012-10-17, Statement: []}\n"
+        "  One: {Type: 'AWS::SSM::Parameter', Properties: {Name: /one, Type: String, Value: !Ref Value}}\n"
+        "Outputs: {Topic: {Value: !Ref Topic, Export: {Name: topic}}}\n"
+    )
+    body = f"file://{path}"
+    role = "arn:aws:iam::123456789012:role/deployer"
+
+    summary = cloudformation("get-template-summary", "--template-body", body)
+    valid = cloudformation("validate-template", "--template-body", body)
+    made = cloudformation(
+        *("create-stack", "--stack-name", "small", "--template-body", body, "--capabilities", "CAPABILITY_IAM"),
+        *("--tags", "Key=team,Value=web", "--role-arn", role, "--enable-termination-protection", "--disable-rollback"),
+    )
+    cloudformation("wait", "stack-create-complete", "--stack-name", "small")
+    cloudformation(
+        *("update-stack", "--stack-name", "small", "--use-previous-template", "--capabilities", "CAPABILITY_IAM"),
+        *("--parameters", "ParameterKey=Value,ParameterValue=two"),
+    )
+    cloudformation("wait", "stack-update-complete", "--stack-name", "small")
+    stack = cloudformation("describe-stacks", "--stack-name", made["StackId"])["Stacks"][0]
+    resources = cloudformation("describe-stack-resources", "--stack-name", "small")["StackResources"]
+    exports = cloudformation("list-exports")["Exports"]
+    cloudformation("update-termination-protection", "--stack-name", "small", "--no-enable-termination-protection")
+    cloudformation("delete-stack", "--stack-name", "small")
+    cloudformation("wait", "stack-delete-complete", "--stack-name", made["StackId"])
+
+    assert valid["Capabilities"] == summary["Capabilities"] == ["CAPABILITY_IAM"]
+    assert summary["ResourceTypes"] == ["AWS::IAM::Role", "AWS::SNS::Topic", "AWS::SSM::Parameter"]
+    assert (stack["RoleARN"], stack["EnableTerminationProtection"]) == (role, True)
+    assert stack["Parameters"] == [{"ParameterKey": "Value", "ParameterValue": "two"}]
+    assert {one["LogicalResourceId"]: one["ResourceStatus"] for one in resources}["One"] == "UPDATE_COMPLETE"
+    assert [one["Name"] for one in exports] == ["topic"]
+    assert aws("ssm").get_parameters(Names=["/one"])["InvalidParameters"] == ["/one"]
+
+
 def stack_id(stacks: Stacks, name: str) -> str:
     """Return the id of a stack, which finds it when it is gone as well."""
     if name not in stacks.ids:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.support.sandbox import MakeClient
-from tests.support.stacks import Stacks, resource
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.support.sandbox import MakeClient, wait_until
+from tests.support.stacks import Stacks, parameter, resource
 
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 
@@ -114,3 +117,58 @@ def test_a_key_pair_s_private_half_is_stored(stacks: Stacks, aws: MakeClient) ->
     assert stacks.delete("key") == "DELETE_COMPLETE", stacks.reasons("key")
     assert aws("ec2").describe_key_pairs()["KeyPairs"] == []
     assert aws("ssm").describe_parameters()["Parameters"] == []
+
+
+def test_a_document_is_replaced_or_gets_versions_as_it_says(stacks: Stacks, aws: MakeClient) -> None:
+    def document(command: str, **options: Any) -> dict[str, Any]:
+        step = {"action": "aws:runShellScript", "name": "run", "inputs": {"runCommand": [command]}}
+        content = {"schemaVersion": "2.2", "description": "d", "mainSteps": [step]}
+        return {"Run": resource("SSM::Document", {"DocumentType": "Command", "Content": content, **options})}
+
+    assert stacks.create("d", document("echo 1")) == "CREATE_COMPLETE", stacks.reasons("d")
+    first = stacks.physical_id("d", "Run")
+    stacks.update("d", document("echo 2", UpdateMethod="NewVersion"))
+    second = stacks.physical_id("d", "Run")
+    status = stacks.update("d", document("echo 3"))
+
+    assert status == "UPDATE_COMPLETE", stacks.reasons("d")
+    third = stacks.physical_id("d", "Run")
+    assert first == second != third
+    assert "echo 3" in aws("ssm").get_document(Name=third)["Content"]
+    assert stacks.delete("d") == "DELETE_COMPLETE", stacks.reasons("d")
+
+
+def test_a_stack_tells_its_topics_what_happens(stacks: Stacks, aws: MakeClient) -> None:
+    topic = aws("sns").create_topic(Name="stacks")["TopicArn"]
+    queue = aws("sqs").create_queue(QueueName="told")["QueueUrl"]
+    principal = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    policy = {"Version": "2012-10-17", "Statement": [{**principal, "Resource": "*"}]}
+    aws("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
+    arn = aws("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    aws("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+
+    stacks.create("told", {"One": parameter("/one")}, NotificationARNs=[topic])
+
+    told: list[str] = []
+
+    def all_told() -> bool:
+        messages = aws("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        told.extend(json.loads(message["Body"])["Message"] for message in messages)
+        return any("ResourceType='AWS::CloudFormation::Stack'" in text and "'CREATE_COMPLETE'" in text for text in told)
+
+    wait_until(all_told)
+    assert any("LogicalResourceId='One'" in text and "ResourceStatus='CREATE_COMPLETE'" in text for text in told)
+
+
+def test_language_extensions_are_understood_but_for_loops(stacks: Stacks) -> None:
+    mapping = {"Fn::FindInMap": ["Sizes", "none", "Disk", {"DefaultValue": "20"}]}
+    value = {"Fn::ToJsonString": {"disk": mapping, "items": {"Fn::Length": ["a", "b"]}}}
+    sections = {"Transform": "AWS::LanguageExtensions", "Mappings": {"Sizes": {"small": {"Disk": "10"}}}}
+
+    status = stacks.create("e", {"One": parameter("/one", value)}, sections=sections)
+
+    assert status == "CREATE_COMPLETE", stacks.reasons("e")
+    stored = stacks.client.describe_stack_resource(StackName="e", LogicalResourceId="One")
+    assert stored["StackResourceDetail"]["PhysicalResourceId"] == "/one"
+    with pytest.raises(ClientError, match="does not support the loop Fn::ForEach::Each in Resources"):
+        stacks.create("f", {"Fn::ForEach::Each": ["X", ["a"], {}], "One": parameter("/f")}, sections=sections)

@@ -51,7 +51,7 @@ def test_dates_in_yaml_stay_text() -> None:
         ('{"Resources": {"A": {}}}', "[/Resources/A] Every Resources object must contain a Type member"),
         ('{"Resources": {"A-b": {"Type": "AWS::SNS::Topic"}}}', "Resource name A-b is non alphanumeric"),
         ('{"Resources": {"A": {"Type": "AWS::SNS::Topic", "Depends": "B"}}}', "unsupported property Depends"),
-        ('{"Transform": "X", "Resources": {"A": {"Type": "AWS::SNS::Topic"}}}', "the section Transform"),
+        ('{"Transform": "X", "Resources": {"A": {"Type": "AWS::SNS::Topic"}}}', "the transform X"),
         (
             '{"Resources": {"A": {"Type": "AWS::EC2::Volume", "DeletionPolicy": "Snapshot"}}}',
             "[/Resources/A] the sandbox does not support DeletionPolicy 'Snapshot'",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,3 +59,46 @@ class Parameter(Handler):
     def _made(self, context: Context, name: str, new: Mapping[str, Any]) -> Made:
         arn = context.arn("ssm", f"parameter/{name.removeprefix('/')}")
         return Made(physical_id=name, attributes={"Arn": arn, "Type": new["Type"], "Value": new["Value"]})
+
+
+@handles(
+    "AWS::SSM::Document",
+    "Content DocumentFormat DocumentType Name Tags TargetType UpdateMethod VersionName",
+    updates="Content UpdateMethod VersionName",
+)
+class Document(Handler):
+    """A document of Systems Manager, such as a command that a workflow of Image Builder runs."""
+
+    def replaces(self, changed: frozenset[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """Make another document unless the definition asks for new versions."""
+        return bool(new.get("UpdateMethod", "Replace") != "NewVersion")
+
+    def create(self, context: Context, new: Mapping[str, Any]) -> Made:
+        """Make the document."""
+        name = new.get("Name") or context.name(longest=128)
+        options = {key: new[key] for key in ("DocumentType", "TargetType", "VersionName") if key in new}
+        if tags := context.tags(new.get("Tags")):
+            options["Tags"] = tags
+        context.client("ssm").create_document(Name=name, **self._content(new), **options)
+        return Made(physical_id=name)
+
+    def update(self, context: Context, physical_id: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Made:
+        """Make a new version and let it be the default."""
+        client = context.client("ssm")
+        if old["Content"] != new["Content"]:
+            options = {"VersionName": new["VersionName"]} if "VersionName" in new else {}
+            made = client.update_document(Name=physical_id, DocumentVersion="$LATEST", **self._content(new), **options)[
+                "DocumentDescription"
+            ]
+            client.update_document_default_version(Name=physical_id, DocumentVersion=made["DocumentVersion"])
+        return Made(physical_id=physical_id)
+
+    def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Remove the document."""
+        context.client("ssm").delete_document(Name=physical_id)
+
+    def _content(self, new: Mapping[str, Any]) -> dict[str, Any]:
+        content = new["Content"]
+        if isinstance(content, str):
+            return {"Content": content, "DocumentFormat": new.get("DocumentFormat", "JSON")}
+        return {"Content": json.dumps(content), "DocumentFormat": "JSON"}
