@@ -4,13 +4,18 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from click.testing import CliRunner, Result
 
 from cdk_ami.cli.main import main
+from cdk_ami.runtime.component.aws import CallersAws
+from cdk_ami.sandbox.server import Sandbox
+from tests.cli.conftest import Command
 from tests.support.synth import ROOT
 
 GOOD = """
@@ -251,3 +256,51 @@ def test_what_needs_no_aws_loads_neither_boto3_nor_the_cdk(tmp_path: Path, argum
 
     assert shown.stdout.splitlines()[-1] == "[]"
     assert "Error" not in shown.stderr
+
+
+FETCH = """
+schemaVersion: 1.0
+phases:
+  - name: build
+    steps:
+      - {name: Fetch, action: S3Download, inputs: [{source: 's3://files/page', destination: FOLDER/}]}
+      - name: Tell
+        action: ExecuteBash
+        inputs: {commands: ['echo "${AWS_ENDPOINT_URL:-none} ${AWS_ACCESS_KEY_ID:-none}"']}
+"""
+
+
+def test_steps_reach_the_local_aws_of_the_environment(
+    command: Command, aws: Callable[..., Any], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    aws("s3").create_bucket(Bucket="files")
+    aws("s3").put_object(Bucket="files", Key="page", Body=b"hello")
+    (tmp_path / "fetch.yaml").write_text(FETCH.replace("FOLDER", str(tmp_path)))
+
+    shown = command("component", "run", str(tmp_path / "fetch.yaml"), "--in", "host", "--yes-on-this-host")
+
+    assert shown.exit_code == 0, shown.output
+    assert (tmp_path / "page").read_text() == "hello"
+    assert f"build/Tell | {sandbox.endpoint} sandbox" in shown.output
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "local"),
+    [
+        ("", False),
+        ("https://vpce.example.com", False),
+        ("http://127.0.0.1:5000", True),
+        ("http://localhost:4566", True),
+    ],
+)
+def test_processes_of_steps_get_credentials_for_a_local_aws_only(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch, *, local: bool
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+    monkeypatch.setenv("AWS_PROFILE", "work")
+
+    variables = CallersAws().variables
+
+    assert ("AWS_SECRET_ACCESS_KEY" in variables) == local
+    assert "AWS_PROFILE" not in variables
