@@ -353,3 +353,18 @@ def test_a_task_reads_and_writes_a_table(machines: Machines) -> None:
 
     assert machines.output(take, read, value={"image": "web"})["Item"] == {"id": {"S": "web"}}
     assert machines.failure(take, value={"image": "web"})[0] == "DynamoDb.ConditionalCheckFailedException"
+
+
+def test_a_machine_may_do_what_its_role_may(machines: Machines) -> None:
+    machines.aws("ssm").put_parameter(Name="here", Value="1", Type="String")
+    get = task("aws-sdk:ssm:getParameter", Parameters={"Name": "here"})
+    machines.it.ask("iam", {"enforce": [ROLE]})
+
+    error, cause = machines.failure(get)
+    statement = {"Effect": "Allow", "Action": "ssm:GetParameter", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    machines.aws("iam").put_role_policy(RoleName="machine", PolicyName="read", PolicyDocument=policy)
+
+    assert error == "Ssm.AccessDeniedException"
+    assert "not authorized to perform: ssm:GetParameter" in cause
+    assert machines.output(get)["Parameter"]["Value"] == "1"
