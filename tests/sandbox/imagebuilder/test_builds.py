@@ -362,3 +362,24 @@ def test_every_managed_image_has_an_ami_behind_it(account: Account) -> None:
     for name, image_id in ids.items():
         assert found[image_id]["Architecture"] == ("arm64" if name.endswith("arm64") else "x86_64"), name
         assert (found[image_id].get("Platform") == "windows") is name.startswith("windows"), name
+
+
+def test_the_watermarks_of_a_recipe_are_on_the_ami_and_on_its_copies(account: Account) -> None:
+    recipe = account.recipe(amiWatermarks=["golden image", "approved"])
+    target = {"region": "eu-west-1", "amiDistributionConfiguration": {"name": DATED}}
+    pipeline = account.pipeline(
+        recipe,
+        account.infrastructure(),
+        imageTestsConfiguration={"imageTestsEnabled": False},
+        distributionConfigurationArn=account.distribution(target),
+    )
+
+    image = account.run(pipeline)
+
+    assert image["state"] == {"status": "AVAILABLE"}
+    for ami in image["outputResources"]["amis"]:
+        described = account.image(ami["image"], ami["region"])
+        assert [mark["WatermarkKey"] for mark in described["ImageWatermarks"]] == [
+            "123456789012:golden image",
+            "123456789012:approved",
+        ]

@@ -243,7 +243,7 @@ def test_a_windows_parent_makes_a_windows_recipe_and_takes_no_linux_components(a
             {"blockDeviceMappings": [{"deviceName": "/dev/xvda", "ebs": {"volumeSize": 16_001}}]},
             "'blockDeviceMappings[0].ebs.volumeSize'",
         ),
-        ({"amiWatermarks": ["ours"]}, "amiWatermarks"),
+        ({"amiWatermarks": [" no "]}, "amiWatermarks"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused(account: Account, request_part: dict[str, Any], why: str) -> None:

@@ -158,6 +158,7 @@ def create_image(job: Job, call: Call) -> dict[str, Any]:
     instances.stop(job.session, instance_id)
     image_id = amis.capture(job.session, instance_id, captured)
     job.tell(f"Created the AMI {image_id} named {captured.name}")
+    _mark(job, image_id)
     if call.use.kind == "BUILD":
         job.image_id = image_id
     return {"imageId": image_id}
@@ -176,9 +177,16 @@ def register_image(job: Job, call: Call) -> dict[str, Any]:
     }
     image_id = amis.register(job.session, captured, tags, request)
     job.tell(f"Registered the AMI {image_id} named {captured.name}")
+    _mark(job, image_id)
     if call.use.kind == "BUILD":
         job.image_id = image_id
     return {"imageId": image_id}
+
+
+def _mark(job: Job, image_id: str) -> None:
+    """Put the watermarks of the recipe on an AMI; its copies carry them too."""
+    for name in job.recipe.get("amiWatermarks") or ():
+        job.session.call("ec2", "attach_image_watermark", ImageId=image_id, WatermarkName=name)
 
 
 _REGISTER_NAMES: Final = {"blockDeviceMapping": "BlockDeviceMappings"}

@@ -39,8 +39,6 @@ def create_image_recipe(backend: ImageBuilderBackend, request: dict[str, Any]) -
     pattern = request["semanticVersion"]
     if fault := arns.version_fault(pattern):
         raise ImageBuilderError("InvalidVersionNumberException", f"The version '{pattern}' is not valid: {fault}.")
-    if request.get("amiWatermarks"):
-        raise not_in_sandbox("amiWatermarks of an image recipe")
     if len(request.get("components") or ()) > COMPONENTS_MAX:
         raise ImageBuilderError(
             "ServiceQuotaExceededException", f"A recipe has at most {COMPONENTS_MAX} components by default."
@@ -73,6 +71,7 @@ def create_image_recipe(backend: ImageBuilderBackend, request: dict[str, Any]) -
             "workingDirectory": request.get("workingDirectory"),
             "additionalInstanceConfiguration": request.get("additionalInstanceConfiguration"),
             "amiTags": request.get("amiTags"),
+            "amiWatermarks": request.get("amiWatermarks"),
         }
     )
     backend.own[arn] = Record(arn=arn, body=body, tags=dict(request.get("tags") or {}))
