@@ -147,3 +147,9 @@ def test_any_text_survives_the_yaml_that_is_written_of_it(text: str) -> None:
         "text": text,
         "list": [text, {"deep": text}],
     }
+
+
+@settings(deadline=None, max_examples=300)
+@given(number=st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**17), 10**17))
+def test_any_number_survives_the_yaml_that_is_written_of_it(number: float) -> None:
+    assert parse_yaml(write_document({"number": number})) == {"number": number}
