@@ -17,7 +17,7 @@ from aws_cdk import custom_resources as cr
 
 from tests.support.deployed import Deployed
 from tests.support.sandbox import MakeClient
-from tests.support.stacks import Stacks, trust
+from tests.support.stacks import Stacks
 
 
 def test_a_bucket_is_emptied_before_it_goes(deployed: Deployed, aws: MakeClient, tmp_path: Path) -> None:
@@ -143,32 +143,18 @@ def test_the_provider_framework_calls_the_user_s_function(deployed: Deployed, aw
     assert aws("ssm").get_parameters(Names=["/asked"])["InvalidParameters"] == ["/asked"]
 
 
-def test_the_provider_framework_asks_until_it_is_complete(deployed: Deployed, aws: MakeClient) -> None:
-    retry = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 5, "BackoffRate": 1}]
-    task = {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f", "Retry": retry, "End": True}
-    role = aws("iam").create_role(
-        RoleName="waiter", AssumeRolePolicyDocument=json.dumps(trust("states.amazonaws.com"))
-    )["Role"]["Arn"]
-    machine = aws("stepfunctions").create_state_machine(
-        name="waiter",
-        definition=json.dumps({"StartAt": "Ask", "States": {"Ask": task}}),
-        roleArn=role,
-    )["stateMachineArn"]
+def test_the_provider_framework_asks_until_it_is_complete(deployed: Deployed) -> None:
     stack = deployed.stack("Framework")
-    framework = lambda_.Function(
+    provider = cr.Provider(
         stack,
-        "Framework",
-        runtime=lambda_.Runtime.NODEJS_22_X,
-        handler="framework.onEvent",
-        code=lambda_.Code.from_inline("// the framework's"),
-        environment={
-            "USER_ON_EVENT_FUNCTION_ARN": asking(stack, "on_event").function_arn,
-            "USER_IS_COMPLETE_FUNCTION_ARN": asking(stack, "is_complete").function_arn,
-            "WAITER_STATE_MACHINE_ARN": machine,
-        },
+        "Provider",
+        on_event_handler=asking(stack, "on_event"),
+        is_complete_handler=asking(stack, "is_complete"),
+        query_interval=cdk.Duration.seconds(1),
+        total_timeout=cdk.Duration.minutes(1),
     )
     made = cdk.CustomResource(
-        stack, "Own", service_token=framework.function_arn, resource_type="Custom::Own", properties={"Name": "it"}
+        stack, "Own", service_token=provider.service_token, resource_type="Custom::Own", properties={"Name": "it"}
     )
     cdk.CfnOutput(stack, "First", value=made.get_att_string("First"))
     cdk.CfnOutput(stack, "Asked", value=made.get_att_string("Asked"))

@@ -172,3 +172,34 @@ def test_language_extensions_are_understood_but_for_loops(stacks: Stacks) -> Non
     assert stored["StackResourceDetail"]["PhysicalResourceId"] == "/one"
     with pytest.raises(ClientError, match="does not support the loop Fn::ForEach::Each in Resources"):
         stacks.create("f", {"Fn::ForEach::Each": ["X", ["a"], {}], "One": parameter("/f")}, sections=sections)
+
+
+def test_a_table_is_made_changed_and_removed(stacks: Stacks, aws: MakeClient) -> None:
+    def table(**more: Any) -> dict[str, Any]:
+        keys = {"AttributeName": "image", "KeyType": "HASH"}
+        properties = {
+            "TableName": "images",
+            "AttributeDefinitions": [{"AttributeName": "image", "AttributeType": "S"}],
+            "KeySchema": [keys],
+            "BillingMode": "PAY_PER_REQUEST",
+            **more,
+        }
+        return {"Table": resource("DynamoDB::Table", properties)}
+
+    sections = {"Outputs": {"Arn": {"Value": {"Fn::GetAtt": ["Table", "Arn"]}}}}
+    assert stacks.create("t", table(), sections=sections) == "CREATE_COMPLETE", stacks.reasons("t")
+    aws("dynamodb").put_item(TableName="images", Item={"image": {"S": "ami-1"}})
+
+    ends = {"AttributeName": "ends", "Enabled": True}
+    status = stacks.update("t", table(TimeToLiveSpecification=ends, DeletionProtectionEnabled=True), sections=sections)
+
+    assert status == "UPDATE_COMPLETE", stacks.reasons("t")
+    assert stacks.outputs("t")["Arn"] == "arn:aws:dynamodb:us-east-1:123456789012:table/images"
+    assert aws("dynamodb").scan(TableName="images")["Count"] == 1
+    with pytest.raises(ClientError, match="DeletionProtectionEnabled"):
+        aws("dynamodb").delete_table(TableName="images")
+    lives = aws("dynamodb").describe_time_to_live(TableName="images")["TimeToLiveDescription"]
+    assert lives == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ends"}
+    stacks.update("t", table(TimeToLiveSpecification=ends, DeletionProtectionEnabled=False), sections=sections)
+    assert stacks.delete("t") == "DELETE_COMPLETE", stacks.reasons("t")
+    assert aws("dynamodb").list_tables()["TableNames"] == []
