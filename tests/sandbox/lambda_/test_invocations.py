@@ -386,6 +386,13 @@ def test_a_topic_s_messages_reach_a_function(functions: Functions, aws: MakeClie
     arn = functions.make("def handler(event, context): print(event['Records'][0]['Sns']['Message'])")
     topic = aws("sns").create_topic(Name="news")["TopicArn"]
     aws("sns").subscribe(TopicArn=topic, Protocol="lambda", Endpoint=arn)
+    functions.client.add_permission(
+        FunctionName="fn",
+        StatementId="news",
+        Action="lambda:InvokeFunction",
+        Principal="sns.amazonaws.com",
+        SourceArn=topic,
+    )
 
     aws("sns").publish(TopicArn=topic, Message="hello")
 
