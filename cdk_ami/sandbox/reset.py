@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from moto.core.base_backend import BackendDict
+from moto.core.base_backend import BackendDict, BaseBackend, backend_lock
 from moto.moto_api._internal.models import MotoAPIBackend
 
 from cdk_ami.sandbox import emulator
@@ -24,6 +24,19 @@ def also(forget: Callable[[], None]) -> None:
     _ALSO.append(forget)
 
 
+def _drop_backends() -> None:
+    """Drop every backend.  The emulator would empty each before it drops it, and make new default networks for that."""
+    with backend_lock:
+        for service in BackendDict._instances:  # noqa: SLF001 - moto tells nowhere else what is in use
+            for _, _, backend in list(service.iter_backends()):
+                if type(backend).reset is not BaseBackend.reset:
+                    backend.reset()  # it has something of its own to put away, such as files
+            for account in service.values():
+                account.clear()
+            service.clear()
+        BackendDict._instances.clear()  # noqa: SLF001 - same
+
+
 def install() -> None:
     """Let services with a method ``stop`` come to rest before anything is forgotten."""
 
@@ -35,6 +48,7 @@ def install() -> None:
             for _, _, backend in list(service.iter_backends()):
                 if stop := getattr(backend, "sandbox_stop", None):
                     stop()
+        _drop_backends()
         original(self)
         CLOCK.reset()
         ACTIVITY.reset()
