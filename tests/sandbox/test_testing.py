@@ -154,7 +154,9 @@ def assembly(tmp_path: Path) -> Path:
                 "destinations": {"here": {"bucketName": bucket, "objectKey": "code.zip"}},
             },
         }
-        (tmp_path / f"{name}.assets.json").write_text(json.dumps({"files": files, "dockerImages": {}}))
+        (tmp_path / f"{name}.assets.json").write_text(
+            json.dumps({"version": "48.0.0", "files": files, "dockerImages": {}})
+        )
         manifest["artifacts"][f"{name}.assets"] = {
             "type": "cdk:asset-manifest",
             "properties": {"file": f"{name}.assets.json"},
@@ -185,6 +187,23 @@ def test_a_cloud_assembly_is_deployed_in_order_with_its_files_and_without_node(l
     local.destroy(assembly)
 
     assert local.client("cloudformation").describe_stacks()["Stacks"] == []
+
+
+CDK = ROOT / "node_modules" / ".bin" / "cdk"
+
+
+@pytest.mark.cdk_cli
+@pytest.mark.skipif(not CDK.exists(), reason="needs node_modules")
+def test_the_real_command_line_bootstraps_and_deploys_it_where_a_test_asks_for_that(
+    local: LocalAws, assembly: Path
+) -> None:
+    outputs = local.deploy(assembly, parameters={"later": {"Given": "v"}}, cdk=[str(CDK)])
+
+    assert outputs == {"earlier": {"Name": "/earlier"}, "later": {"Name": "/later"}}
+    stacks = local.client("cloudformation").describe_stacks()["Stacks"]
+    assert {stack["StackName"] for stack in stacks} == {"CDKToolkit", "earlier", "later"}
+    with pytest.raises(DeployError, match="deploys apps and cloud assemblies, not templates"):
+        local.deploy({"Resources": {}}, cdk=[str(CDK)])
 
 
 def test_an_asset_that_needs_docker_is_refused(local: LocalAws, assembly: Path) -> None:
