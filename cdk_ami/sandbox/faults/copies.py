@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from math import inf
 from typing import Final
 
 from moto.ec2.models import ec2_backends
@@ -33,8 +32,7 @@ def meet(armed: Armed, asked: Asked, answer: bytes) -> None:
             backend.snapshots.pop(snapshot_id, None)
         image.failure, image.mappings = FAILURE, []
     else:
-        due = image.ready_at
-        image.ready_at = NEVER if isinstance(due, datetime) else inf
+        due, image.ready_at = image.ready_at, NEVER
 
         def release() -> None:
             image.ready_at = due
