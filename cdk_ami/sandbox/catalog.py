@@ -22,29 +22,6 @@ RELEASE: Final = "20261110"
 RELEASED: Final = "2026-11-10T12:00:00.000Z"
 """When the newest release was made."""
 
-MANAGED_VERSION: Final = "2026.11.10"
-"""Version of the Amazon-managed Image Builder images that stand for the newest release."""
-
-MANAGED_IMAGES: Final = {
-    ("amazon-linux", "2023", ""): "amazon-linux-2023",
-    ("amazon-linux", "2", ""): "amazon-linux-2",
-    ("ubuntu", "22.04", ""): "ubuntu-server-22-lts",
-    ("ubuntu", "24.04", ""): "ubuntu-server-24-lts",
-    ("windows-server", "2016", ""): "windows-server-2016-english-full-base",
-    ("windows-server", "2016", "core"): "windows-server-2016-english-core-base",
-    ("windows-server", "2019", ""): "windows-server-2019-english-full-base",
-    ("windows-server", "2019", "core"): "windows-server-2019-english-core-base",
-    ("windows-server", "2022", ""): "windows-server-2022-english-full-base",
-    ("windows-server", "2022", "core"): "windows-server-2022-english-core-base",
-    ("windows-server", "2025", ""): "windows-server-2025-english-full-base",
-    ("windows-server", "2025", "core"): "windows-server-2025-english-core-base",
-}
-"""Names of the Amazon-managed Image Builder images, the processor left out, by family, version and variant.
-
-https://docs.aws.amazon.com/imagebuilder/latest/userguide/what-is-image-builder.html
-"""
-
-
 _ALIASES: Final = (
     # Amazon publishes each image of Amazon Linux under several names.
     (r"(.*/al2023-ami)-kernel-default-(.+)", r"\1-kernel-6.1-\2"),
@@ -112,17 +89,6 @@ def public_parameters(region: str) -> dict[str, str]:
             if re.fullmatch(pattern, ami.source.parameter):
                 parameters[re.sub(pattern, alias, ami.source.parameter)] = ami.image_id
     return dict(sorted(parameters.items()))
-
-
-@cache
-def managed_images(region: str) -> dict[str, PublicAmi]:
-    """Return the Amazon-managed Image Builder images of ``region`` by name, such as ``amazon-linux-2023-x86``."""
-    images = {}
-    for ami in public_amis(region):
-        name = MANAGED_IMAGES.get((ami.source.family, ami.source.version, ami.source.variant))
-        if name:
-            images[f"{name}-{'x86' if ami.source.architecture == 'x86_64' else 'arm64'}"] = ami
-    return images
 
 
 def _hash(*parts: str) -> str:

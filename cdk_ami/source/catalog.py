@@ -203,6 +203,7 @@ def _managed_name(image: PublicImage) -> str:
 
 # Standard maintenance.  https://ubuntu.com/about/release-cycle; a month stands as its last day.
 _UBUNTU: Final = (
+    ("20.04", "focal", "ebs-gp2", "2025-05-31"),
     ("22.04", "jammy", "ebs-gp2", "2027-04-30"),
     ("24.04", "noble", "ebs-gp3", "2029-04-30"),
     ("26.04", "resolute", "ebs-gp3", "2031-04-30"),

@@ -6,12 +6,12 @@ versions are the sandbox's own: only names, platforms, types and the order of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
 from cdk_ami.sandbox.imagebuilder import arns, documents, managed_workflows
 from cdk_ami.sandbox.imagebuilder.records import Record
+from cdk_ami.source.catalog import MANAGED_IMAGES, PublicImage
 
 _CREATED: Final = "2026-11-02T00:00:00.000Z"
 _IMAGE_VERSION: Final = "2026.11.2"
@@ -48,55 +48,7 @@ _WINDOWS_BUILD: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManagedImage:
-    """An image that Amazon manages.
-
-    Attributes:
-        name: Its name, such as ``amazon-linux-2023-x86``.
-        platform: ``Linux`` or ``Windows``.
-        os_version: What the service calls the operating system.
-        parameter: Public SSM parameter that holds the AMI behind it.
-    """
-
-    name: str
-    platform: str
-    os_version: str
-    parameter: str
-
-
-_AMAZON: Final = "/aws/service/ami-amazon-linux-latest"
-_CANONICAL: Final = "/aws/service/canonical/ubuntu/server"
-_WINDOWS: Final = "/aws/service/ami-windows-latest/Windows_Server"
-
-IMAGES: Final = (
-    *(
-        ManagedImage(name=name, platform="Linux", os_version=os_version, parameter=parameter)
-        for name, os_version, parameter in (
-            ("amazon-linux-2023-x86", "Amazon Linux 2023", f"{_AMAZON}/al2023-ami-kernel-default-x86_64"),
-            ("amazon-linux-2023-arm64", "Amazon Linux 2023", f"{_AMAZON}/al2023-ami-kernel-default-arm64"),
-            ("amazon-linux-2-x86", "Amazon Linux 2", f"{_AMAZON}/amzn2-ami-hvm-x86_64-gp2"),
-            ("amazon-linux-2-arm64", "Amazon Linux 2", f"{_AMAZON}/amzn2-ami-hvm-arm64-gp2"),
-            ("ubuntu-server-22-lts-x86", "Ubuntu 22", f"{_CANONICAL}/22.04/stable/current/amd64/hvm/ebs-gp2/ami-id"),
-            ("ubuntu-server-22-lts-arm64", "Ubuntu 22", f"{_CANONICAL}/22.04/stable/current/arm64/hvm/ebs-gp2/ami-id"),
-            ("ubuntu-server-24-lts-x86", "Ubuntu 24", f"{_CANONICAL}/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"),
-            ("ubuntu-server-24-lts-arm64", "Ubuntu 24", f"{_CANONICAL}/24.04/stable/current/arm64/hvm/ebs-gp3/ami-id"),
-        )
-    ),
-    *(
-        ManagedImage(
-            name=f"windows-server-{year}-english-{variant.lower()}-base-x86",
-            platform="Windows",
-            os_version=f"Microsoft Windows Server {year}",
-            parameter=f"{_WINDOWS}-{year}-English-{variant}-Base",
-        )
-        for year in ("2016", "2019", "2022", "2025")
-        for variant in ("Full", "Core")
-    ),
-)
-"""The managed images of the sandbox."""
-
-PARAMETERS: Final = {image.name: image.parameter for image in IMAGES}
+PARAMETERS: Final = {name: image.parameter for name, image in MANAGED_IMAGES.items()}
 """Public parameter with the AMI behind each managed image, by the image's name."""
 
 
@@ -150,16 +102,16 @@ def _component(region: str, name: str, platform: str, phase: str) -> Record:
 
 
 def _images(region: str) -> list[Record]:
-    return [_image(region, image) for image in IMAGES]
+    return [_image(region, name, image) for name, image in MANAGED_IMAGES.items()]
 
 
-def _image(region: str, image: ManagedImage) -> Record:
-    arn = arns.arn(region=region, account=arns.MANAGED, kind="image", name=image.name, version=_IMAGE_VERSION, build=1)
+def _image(region: str, name: str, image: PublicImage) -> Record:
+    arn = arns.arn(region=region, account=arns.MANAGED, kind="image", name=name, version=_IMAGE_VERSION, build=1)
     body: dict[str, Any] = {
-        "name": image.name,
+        "name": name,
         "version": f"{_IMAGE_VERSION}/1",
         "type": "AMI",
-        "platform": image.platform,
+        "platform": image.platform.value,
         "osVersion": image.os_version,
         "owner": "Amazon",
         "state": {"status": "AVAILABLE"},

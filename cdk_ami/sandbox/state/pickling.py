@@ -87,10 +87,11 @@ class Unpickler(pickle.Unpickler):
 
 def place_of(backend: BaseBackend) -> tuple[str, str, str] | None:
     """Return service, account and Region of a backend that is in use, None for any other."""
+    own: Any = backend
     for service in BackendDict._instances:  # noqa: SLF001 - moto tells nowhere else what is in use
-        account: Any = dict.get(service, backend.account_id)
-        if account is not None and dict.get(account, backend.region_name) is backend:
-            return service.service_name, backend.account_id, backend.region_name
+        account: Any = dict.get(service, own.account_id)
+        if account is not None and dict.get(account, own.region_name) is backend:
+            return service.service_name, own.account_id, own.region_name
     return None
 
 

@@ -34,6 +34,9 @@ class FakeScope:
     def import_value(self, name: str) -> Any:
         return f"imported {name}"
 
+    def stack_output(self, stack: str, output: str, *, region: str | None, role: str | None) -> Any:
+        return f"{output} of {stack} in {region} by {role}"
+
     def zones(self, region: str) -> list[str]:
         return [f"{region}a", f"{region}b"]
 
@@ -61,6 +64,10 @@ class FakeScope:
         ({"Fn::Cidr": ["10.0.0.0/16", 2, "8"]}, ["10.0.0.0/24", "10.0.1.0/24"]),
         ({"Fn::GetAZs": ""}, ["us-east-1a", "us-east-1b"]),
         ({"Fn::ImportValue": {"Fn::Sub": "${AWS::Region}-x"}}, "imported us-east-1-x"),
+        (
+            {"Fn::GetStackOutput": {"StackName": "Net", "OutputName": "Vpc", "Region": "eu-west-1"}},
+            "Vpc of Net in eu-west-1 by None",
+        ),
         ({"Fn::ToJsonString": {"a": [1]}}, '{"a":[1]}'),
         ({"Fn::Length": {"Ref": "List"}}, 2),
         ({"Fn::Contains": [["1", "2"], "2"]}, True),
