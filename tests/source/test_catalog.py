@@ -38,6 +38,7 @@ def test_support_that_ended_or_ends_within_a_year_is_near_its_end() -> None:
 
     assert near == {
         ("amazon-linux", "2"),
+        ("ubuntu", "20.04"),
         ("ubuntu", "22.04"),
         ("debian", "11"),
         ("windows-server", "2016"),
