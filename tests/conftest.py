@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Fixtures of the local AWS, for the steps, the command and the sandbox itself; its modules load when a test asks.
 pytest_plugins = ["tests.support.sandbox", "tests.support.debian", "tests.support.stock"]
@@ -22,6 +23,10 @@ os.environ.update(
     JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION="18,20",
 )
 os.environ.pop("AWS_PROFILE", None)
+
+# No test may fail because a machine is slow or busy.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 
 @pytest.hookimpl(trylast=True)

@@ -8,11 +8,14 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from tests.support.synth import ROOT
 
 SEEDS = range(20)
 
 
+@pytest.mark.timeout(900)
 def test_the_templates_are_byte_identical_over_twenty_hash_seeds(tmp_path: Path) -> None:
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         digests = list(pool.map(lambda seed: synthesized(tmp_path / str(seed), seed), SEEDS))

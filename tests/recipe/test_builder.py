@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from cdk_ami.checks import documents as rules
 from cdk_ami.errors import ConfigError
@@ -34,7 +34,7 @@ CLASSES: dict[str, type[Action]] = {
 }
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(document=component_documents())
 def test_any_document_of_the_builder_is_valid_and_survives_the_round_trip(document: ComponentDocument) -> None:
     parsed = parse_document(document.text(), where="built")
@@ -43,7 +43,7 @@ def test_any_document_of_the_builder_is_valid_and_survives_the_round_trip(docume
     assert [warning for warning in parsed.warnings if "Unknown" in warning.warning_id] == []
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(document=runnable_documents())
 def test_any_document_that_can_be_run_is_valid_on_linux(document: ComponentDocument) -> None:
     parsed = parse_document(document.text(), where="built")

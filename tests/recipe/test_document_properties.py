@@ -77,19 +77,19 @@ def survives(text: str) -> Document | None:
     return None
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(text=st.text(max_size=60) | st.lists(WORDS | st.sampled_from([": ", "\n", "- ", "  ", "[", "{"])).map("".join))
 def test_any_text_is_a_document_or_one_clear_error(text: str) -> None:
     survives(text)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(data=DATA)
 def test_any_data_is_a_document_or_one_clear_error(data: Any) -> None:
     survives(json.dumps(data))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(phases=DATA, parameters=DATA, constants=DATA)
 def test_anything_in_the_place_of_phases_is_a_document_or_one_clear_error(
     phases: Any, parameters: Any, constants: Any
@@ -120,7 +120,7 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     phases=st.lists(
         st.fixed_dictionaries({"name": st.sampled_from(PHASES), "steps": STEPS}),
@@ -137,7 +137,7 @@ def test_a_document_of_good_parts_is_accepted_and_survives_the_round_trip(phases
     assert document.warnings == ()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     text=st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
     | st.text("\r\n\t \x85\u2028\ufeff:#'\"-|{", max_size=6)
@@ -149,7 +149,7 @@ def test_any_text_survives_the_yaml_that_is_written_of_it(text: str) -> None:
     }
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(number=st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**17), 10**17))
 def test_any_number_survives_the_yaml_that_is_written_of_it(number: float) -> None:
     assert parse_yaml(write_document({"number": number})) == {"number": number}

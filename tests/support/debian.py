@@ -91,7 +91,7 @@ def root(root_template: Path, tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(copy, ignore_errors=True)
 
 
-def wait_for(path: Path, *, seconds: float = 10.0) -> None:
+def wait_for(path: Path, *, seconds: float = 60.0) -> None:
     """Return when a file exists."""
     deadline = time.monotonic() + seconds
     while not path.exists():

@@ -97,7 +97,7 @@ def check_shape(*, http_response: Any, parsed: dict[str, Any], model: Any, **_: 
     assert not faults, f"{model.name} answered out of shape: {faults}"
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
     """Return when ``condition`` holds; fail when it does not in time."""
     deadline = time.monotonic() + seconds
     while not condition():

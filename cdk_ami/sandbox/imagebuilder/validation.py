@@ -23,7 +23,6 @@ NOT_IN_SANDBOX: Final = (
     "containerDistributionConfiguration",
     "licenseConfigurationArns",
     "s3ExportConfiguration",
-    "fastLaunchConfigurations",
 )
 """Parts of a distribution that the real service has and this one refuses by name."""
 
@@ -104,7 +103,11 @@ def target_accounts(target: Mapping[str, Any], *, account: str) -> list[str]:
 
 def _parameter_faults(target: Mapping[str, Any], at: str, account: str) -> Iterator[Fault]:
     owners = target_accounts(target, account=account)
-    for member, key in (("ssmParameterConfigurations", "amiAccountId"), ("launchTemplateConfigurations", "accountId")):
+    for member, key in (
+        ("ssmParameterConfigurations", "amiAccountId"),
+        ("launchTemplateConfigurations", "accountId"),
+        ("fastLaunchConfigurations", "accountId"),
+    ):
         for index, found in enumerate(target.get(member) or ()):
             owner = found.get(key) or account
             if owner not in owners:

@@ -344,7 +344,7 @@ def _check_inputs(inputs: Any, rule: ActionRule, action: str, at: str) -> None:
                 raise DocumentError(f"{at}.{name}: must be {' or '.join(allowed)}")
     listed = inputs.get("configurations") or ()
     for index, part in enumerate(listed if isinstance(listed, list) else ()):
-        for name in ("licenseConfigurationArns", "s3ExportConfiguration", "fastLaunchConfigurations"):
+        for name in ("licenseConfigurationArns", "s3ExportConfiguration"):
             if isinstance(part, dict) and part.get(name):
                 raise DocumentError(f"{at}.configurations[{index}].{name} is not part of the cdk-ami sandbox")
 

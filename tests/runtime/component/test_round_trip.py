@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 
 from cdk_ami.recipe.builder import ComponentDocument
 from cdk_ami.recipe.document import Document, parse_document, write_document
@@ -18,8 +18,6 @@ from tests.support.documents import runnable_documents
 # Shrinking would take minutes, and a drawn document is small.
 @settings(
     max_examples=12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 @given(made=runnable_documents())

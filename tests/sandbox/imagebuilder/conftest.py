@@ -64,7 +64,7 @@ class Account:
         started = self.builder.start_image_pipeline_execution(imagePipelineArn=pipeline, **more)
         return self.ended(started["imageBuildVersionArn"])
 
-    def ended(self, image: str, *, seconds: float = 30.0) -> dict[str, Any]:
+    def ended(self, image: str, *, seconds: float = 120.0) -> dict[str, Any]:
         """Return the image when its build has ended."""
         deadline = time.monotonic() + seconds
         while True:

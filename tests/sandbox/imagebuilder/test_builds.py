@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from cdk_ami.sandbox.imagebuilder.managed import PARAMETERS
 
 if TYPE_CHECKING:
@@ -293,6 +295,57 @@ def test_a_distribution_shares_the_ami_and_gives_the_launch_template_a_version(a
         "LaunchTemplateVersions"
     ]
     assert version["LaunchTemplateData"] == {"InstanceType": "t3.micro", "ImageId": ami["image"]}
+
+
+WINDOWS = "ssm:/aws/service/ami-windows-latest/Windows_Server-2022-English-Full-Base"
+
+
+@pytest.mark.parametrize(
+    ("asked", "held"),
+    [
+        ({"enabled": True}, [(5, 6)]),
+        ({"enabled": True, "maxParallelLaunches": 8, "snapshotConfiguration": {"targetResourceCount": 2}}, [(2, 8)]),
+        ({"enabled": False}, []),
+    ],
+)
+def test_a_windows_ami_is_held_ready_where_fast_launch_is_asked_for(
+    account: Account, asked: dict[str, Any], held: list[tuple[int, int]]
+) -> None:
+    target = {
+        "region": "us-east-1",
+        "amiDistributionConfiguration": {"name": DATED},
+        "fastLaunchConfigurations": [asked],
+    }
+    pipeline = account.pipeline(
+        account.recipe(parent=WINDOWS),
+        account.infrastructure(),
+        distributionConfigurationArn=account.distribution(target),
+    )
+
+    image = account.run(pipeline)
+
+    [ami] = image["outputResources"]["amis"]
+    found = account.aws("ec2").describe_fast_launch_images()["FastLaunchImages"]
+    assert [each["ImageId"] for each in found] == [ami["image"]] * len(held)
+    assert [
+        (each["SnapshotConfiguration"]["TargetResourceCount"], each["MaxParallelLaunches"]) for each in found
+    ] == held
+
+
+def test_fast_launch_of_another_system_fails_the_distribution(account: Account) -> None:
+    target = {
+        "region": "us-east-1",
+        "amiDistributionConfiguration": {"name": DATED},
+        "fastLaunchConfigurations": [{"enabled": True}],
+    }
+    pipeline = account.pipeline(
+        account.recipe(), account.infrastructure(), distributionConfigurationArn=account.distribution(target)
+    )
+
+    image = account.run(pipeline)
+
+    assert image["state"]["status"] == "FAILED"
+    assert "is no Windows AMI" in image["state"]["reason"]
 
 
 def test_the_end_is_published_to_the_topic_and_each_state_as_an_event(account: Account) -> None:

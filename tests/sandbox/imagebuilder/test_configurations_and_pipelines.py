@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 OWN = "arn:aws:imagebuilder:us-east-1:123456789012"
 AMAZON = "arn:aws:imagebuilder:us-east-1:aws"
 DATED = "web {{ imagebuilder:buildDate }}"
+LICENSE = "arn:aws:license-manager:us-east-1:123456789012:license-configuration:lic-0123456789abcdef0123456789abcdef"
 ROLE = "arn:aws:iam::123456789012:role/builder"
 
 
@@ -115,7 +116,11 @@ def test_a_distribution_configuration_is_kept_and_replaced(account: Account) -> 
             "no target account",
         ),
         ([target(ssmParameterConfigurations=[{"parameterName": "a b"}])], "parameterName"),
-        ([target(fastLaunchConfigurations=[{"enabled": True}])], "fastLaunchConfigurations"),
+        (
+            [target(fastLaunchConfigurations=[{"enabled": True, "accountId": "111111111111"}])],
+            "fastLaunchConfigurations[0].accountId",
+        ),
+        ([target(licenseConfigurationArns=[LICENSE])], "licenseConfigurationArns"),
         (
             [{"region": "us-east-1", "amiDistributionConfiguration": {"launchPermission": {"userGroups": ["some"]}}}],
             "userGroups",

@@ -16,11 +16,11 @@ from cdk_ami.sandbox.imagebuilder.documents import COMPONENT_PHASES
 from cdk_ami.sandbox.imagebuilder.engine import amis, distribute, instances, notices, scans
 from cdk_ami.sandbox.imagebuilder.engine.job import Job
 from cdk_ami.sandbox.imagebuilder.engine.plan import (
+    Configurations,
     Delivery,
     Place,
     WorkflowUse,
     block_devices,
-    configurations_of,
     permissions_of,
     plan_delivery,
 )
@@ -353,23 +353,19 @@ def apply_configurations(job: Job, call: Call) -> dict[str, Any]:
     images = _images(call)
     ids = dict(_places(images))
     given = call.inputs.get("configurations")
-    if given is None:
-        templates, parameters = list(job.delivery.templates), list(job.delivery.parameters)
-    else:
-        templates, parameters = [], []
-        for one in given:
-            more_templates, more_parameters = configurations_of(one, job.session.home)
-            templates += more_templates
-            parameters += more_parameters
-    for place in [*(found.place for found in templates), *(found.place for found in parameters)]:
+    wanted = job.delivery.configurations if given is None else Configurations.of(given, job.session.home)
+    for place in wanted.places:
         if place not in ids:
             raise StepError(place, "no AMI was distributed here")
-    if templates or parameters:
+    if wanted.places:
         job.enter("INTEGRATING")
-    for update in templates:
+    for update in wanted.templates:
         number = distribute.update_template(job.session, update, ids[update.place])
         job.tell(f"Version {number} of {update.template_id} in {update.place} launches the AMI")
-    for write in parameters:
+    for fast in wanted.fast_launches:
+        distribute.enable_fast_launch(job.session, fast, ids[fast.place])
+        job.tell(f"Windows fast launch of {ids[fast.place]} in {fast.place} is being enabled")
+    for write in wanted.parameters:
         distribute.write_parameter(job.session, write, ids[write.place])
         job.tell(f"The parameter {write.name} in {write.place} holds {ids[write.place]}")
     return {"configuredImages": [{**image, "dateStarted": started, "dateStopped": timestamp()} for image in images]}

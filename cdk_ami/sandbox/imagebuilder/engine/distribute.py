@@ -11,6 +11,7 @@ from cdk_ami.sandbox.imagebuilder.engine.plan import (
     CROSS_ACCOUNT_ROLE,
     Copy,
     Delivery,
+    FastLaunch,
     ParameterWrite,
     Place,
     TemplateUpdate,
@@ -247,6 +248,13 @@ def update_template(session: Session, update: TemplateUpdate, image_id: str) -> 
             DefaultVersion=number,
         )
     return number
+
+
+def enable_fast_launch(session: Session, fast: FastLaunch, image_id: str) -> None:
+    """Let EC2 hold snapshots of a Windows AMI that has started once already."""
+    if fast.place.account != session.home.account:
+        assume(session, fast.place, [("ec2:EnableFastLaunch", "")])
+    session.call("ec2", "enable_fast_launch", at=fast.place, ImageId=image_id, **fast.request)
 
 
 def write_parameter(session: Session, write: ParameterWrite, image_id: str) -> None:

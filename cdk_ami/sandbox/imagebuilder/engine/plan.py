@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -161,12 +161,51 @@ class ParameterWrite:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FastLaunch:
+    """Fast launch of the AMI of its place; ``request`` is what EC2 is asked beside the AMI's id."""
+
+    place: Place
+    request: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configurations:
+    """What is done with the AMIs once they are there."""
+
+    templates: tuple[TemplateUpdate, ...] = ()
+    parameters: tuple[ParameterWrite, ...] = ()
+    fast_launches: tuple[FastLaunch, ...] = ()
+
+    @classmethod
+    def of(cls, targets: Sequence[Mapping[str, Any]], home: Place) -> Configurations:
+        """Return what the targets of a distribution name."""
+
+        def named(member: str) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+            return ((target, found) for target in targets for found in target.get(member) or ())
+
+        return cls(
+            templates=tuple(_template(*one, home) for one in named("launchTemplateConfigurations")),
+            parameters=tuple(_parameter(*one, home) for one in named("ssmParameterConfigurations")),
+            fast_launches=tuple(
+                _fast_launch(target, found, home)
+                for target, found in named("fastLaunchConfigurations")
+                if found["enabled"]
+            ),
+        )
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where an AMI must be for them."""
+        named: list[TemplateUpdate | ParameterWrite | FastLaunch] = [*self.templates, *self.parameters]
+        return tuple(one.place for one in [*named, *self.fast_launches])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """All that a distribution does; the AMI that the build captures is the first copy."""
 
     copies: tuple[Copy, ...]
-    templates: tuple[TemplateUpdate, ...] = ()
-    parameters: tuple[ParameterWrite, ...] = ()
+    configurations: Configurations = Configurations()
 
     @property
     def captured(self) -> Copy | None:
@@ -234,25 +273,13 @@ def plan_delivery(
 
     own = next((target for target in targets if target["region"] == home.region), {"region": home.region})
     copies = [copy_at(own, home.account, first=True)] if captured else []
-    templates, parameters = [], []
     for target in targets:
         copies += [
             copy_at(target, account)
             for account in validation.target_accounts(target, account=home.account)
             if not captured or (target["region"], account) != (home.region, home.account)
         ]
-        more_templates, more_parameters = configurations_of(target, home)
-        templates += more_templates
-        parameters += more_parameters
-    return Delivery(copies=tuple(copies), templates=tuple(templates), parameters=tuple(parameters))
-
-
-def configurations_of(target: Mapping[str, Any], home: Place) -> tuple[list[TemplateUpdate], list[ParameterWrite]]:
-    """Return the launch templates and parameters that a target names."""
-    return (
-        [_template(target, found, home) for found in target.get("launchTemplateConfigurations") or ()],
-        [_parameter(target, found, home) for found in target.get("ssmParameterConfigurations") or ()],
-    )
+    return Delivery(copies=tuple(copies), configurations=Configurations.of(targets, home))
 
 
 def permissions_of(permission: Mapping[str, Any], *, owner: str) -> tuple[Mapping[str, str], ...]:
@@ -279,6 +306,25 @@ def _parameter(target: Mapping[str, Any], found: Mapping[str, Any], home: Place)
         place=Place(region=target["region"], account=found.get("amiAccountId") or home.account),
         name=found["parameterName"],
         data_type=found.get("dataType") or "text",
+    )
+
+
+def _fast_launch(target: Mapping[str, Any], found: Mapping[str, Any], home: Place) -> FastLaunch:
+    template, snapshots = found.get("launchTemplate") or {}, found.get("snapshotConfiguration") or {}
+    names = {
+        "launchTemplateId": "LaunchTemplateId",
+        "launchTemplateName": "LaunchTemplateName",
+        "launchTemplateVersion": "Version",
+    }
+    request: dict[str, Any] = {"ResourceType": "snapshot"}
+    if "maxParallelLaunches" in found:
+        request["MaxParallelLaunches"] = found["maxParallelLaunches"]
+    if "targetResourceCount" in snapshots:
+        request["SnapshotConfiguration"] = {"TargetResourceCount": snapshots["targetResourceCount"]}
+    if template:
+        request["LaunchTemplate"] = {names[key]: value for key, value in template.items()}
+    return FastLaunch(
+        place=Place(region=target["region"], account=found.get("accountId") or home.account), request=request
     )
 
 
