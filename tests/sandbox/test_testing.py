@@ -249,7 +249,7 @@ def test_two(cdk_ami_sandbox):
 
 def test_the_plugin_gives_each_test_an_empty_one_and_imports_it_when_asked(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(PROGRAM)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "cdk_ami.sandbox.testing.plugin"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 
     done = subprocess.run(
         [*command, "test_it.py"], cwd=tmp_path, capture_output=True, text=True, check=False, env=_environment()
