@@ -49,9 +49,10 @@ test-lowest: .venv/.dev ## Run the tests of the sandbox with the lowest version 
 snapshots: .venv/.dev ## Write the stack snapshots anew; read the diff before you commit it
 	$(BIN)/python -m pytest tests/stacks --snapshot-update
 
-benchmarks: .venv/.dev node_modules/.package-lock.json ## Measure synthesis beside hand-written L1 and the official L2, and components
+benchmarks: .venv/.dev node_modules/.package-lock.json ## Measure synthesis, components and the sandbox
 	$(BIN)/python benchmarks/synth.py
 	$(BIN)/python benchmarks/components.py
+	$(BIN)/python benchmarks/sandbox.py
 
 lock: ## Resolve the dependencies anew into requirements/ (needs uv)
 	$(UV_COMPILE) --extra sandbox --group demo --output-file requirements/demo.lock

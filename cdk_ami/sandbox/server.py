@@ -33,11 +33,15 @@ class Sandbox:
         # moto reads these once, on import.
         os.environ.setdefault("MOTO_ENABLE_AMI_VALIDATION", "true")
         os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
+        from cdk_ami.sandbox import emulator  # noqa: PLC0415 - imports moto
+
+        # Before all else that imports parts of moto: here they share what is slow to make.
+        emulator.install()
         from moto.moto_server import werkzeug_app  # noqa: PLC0415 - after the environment is set
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: PLC0415 - same
         from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: PLC0415 - 50 ms that only a server needs
 
-        from cdk_ami.sandbox import answers, clients, control, emulator  # noqa: PLC0415 - imports moto
+        from cdk_ami.sandbox import answers, clients, control  # noqa: PLC0415 - imports moto
         from cdk_ami.sandbox.door.application import Door  # noqa: PLC0415 - same
         from cdk_ami.sandbox.imagebuilder.engine.machines import MACHINES  # noqa: PLC0415 - same
 
@@ -78,7 +82,6 @@ class Sandbox:
                     return control.application
                 return super().get_application(environ)
 
-        emulator.install()
         self._machines = MACHINES
         MACHINES.use(run_components)
         dispatcher = Dispatcher(create_app)
