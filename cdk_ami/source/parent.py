@@ -85,10 +85,12 @@ def parent_image(parent: Parent, scope: Construct) -> str:
 
 
 def _look_up(scope: Construct, wanted: Lookup) -> str:
-    from aws_cdk import ContextProvider, Stack  # noqa: PLC0415 - as above
+    from aws_cdk import ContextProvider  # noqa: PLC0415 - as above
 
-    stack, faults = Stack.of(scope), Faults(scope)
-    find_faults_of_stack(wanted, faults, account=stack.account, region=stack.region)
+    from cdk_ami.home import account_of, region_of, stack_of  # noqa: PLC0415 - as above
+
+    stack, faults = stack_of(scope), Faults(scope)
+    find_faults_of_stack(wanted, faults, account=account_of(stack), region=region_of(stack))
     faults.raise_if_any()
     found = ContextProvider.get_value(
         scope,

@@ -73,9 +73,7 @@ def list_images_in_recycle_bin(call: Call) -> Answer:
         {
             "ImageId": each.thing.id,
             "Name": each.thing.name,
-            "Description": each.thing.description,
-            "RecycleBinEnterTime": each.entered,
-            "RecycleBinExitTime": each.leaves,
+            **_stay(each),
         }
         for each in found
     ]
@@ -89,13 +87,19 @@ def list_snapshots_in_recycle_bin(call: Call) -> Answer:
         {
             "SnapshotId": each.thing.id,
             "VolumeId": each.thing.volume_id,
-            "Description": each.thing.description,
-            "RecycleBinEnterTime": each.entered,
-            "RecycleBinExitTime": each.leaves,
+            **_stay(each),
         }
         for each in found
     ]
     return call.page("Snapshots", records)
+
+
+def _stay(held: Binned) -> dict[str, Any]:
+    return {
+        "Description": held.thing.description,
+        "RecycleBinEnterTime": held.entered,
+        "RecycleBinExitTime": held.leaves,
+    }
 
 
 def restore_image_from_recycle_bin(call: Call) -> Answer:
