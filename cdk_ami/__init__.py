@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from cdk_ami.distribution.target import Target as Target
     from cdk_ami.errors import ConfigError as ConfigError
     from cdk_ami.errors import Fault as Fault
+    from cdk_ami.fleet.group import ZoneBalance as ZoneBalance
     from cdk_ami.fleet.image_fleet import ImageFleet as ImageFleet
-    from cdk_ami.fleet.image_fleet import ZoneBalance as ZoneBalance
     from cdk_ami.fleet.zonal_instances import ZonalInstances as ZonalInstances
     from cdk_ami.recipe.agent import AgentConfig as AgentConfig
     from cdk_ami.recipe.agent import AgentLog as AgentLog
@@ -80,7 +80,7 @@ _HOMES = {
     "Tracking": "distribution.channel",
     "Volume": "recipe.volume",
     "ZonalInstances": "fleet.zonal_instances",
-    "ZoneBalance": "fleet.image_fleet",
+    "ZoneBalance": "fleet.group",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - one list of names, not two

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import jsii
-from aws_cdk import (
-    Annotations,
-    CfnAutoScalingInstanceRefresh,
-    CfnAutoScalingInstanceRefreshPreferences,
-    CfnAutoScalingScheduledAction,
-    CfnUpdatePolicy,
-    Duration,
-    Tokenization,
-)
+from aws_cdk import Annotations, Duration
 from aws_cdk import aws_autoscaling as autoscaling
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -24,9 +15,11 @@ from constructs import Construct
 from cdk_ami.checks import fleet as rules
 from cdk_ami.checks.rule import is_token
 from cdk_ami.errors import Faults
+from cdk_ami.fleet.group import Group, ZoneBalance, render_group
 from cdk_ami.fleet.launch_template import Launch, render_launch
 from cdk_ami.fleet.placement import place
 from cdk_ami.fleet.sizes import plan_sizes
+from cdk_ami.fleet.update_policy import update_policy
 from cdk_ami.fleet.zones import find_zone_faults, spread
 from cdk_ami.home import belongs_to, region_of, stack_of
 from cdk_ami.recipe.volume import Volume
@@ -34,26 +27,6 @@ from cdk_ami.recipe.volume import Volume
 if TYPE_CHECKING:
     from aws_cdk import aws_logs as logs
     from aws_cdk import aws_sns as sns
-
-_EVENTS = (
-    "autoscaling:EC2_INSTANCE_LAUNCH",
-    "autoscaling:EC2_INSTANCE_LAUNCH_ERROR",
-    "autoscaling:EC2_INSTANCE_TERMINATE",
-    "autoscaling:EC2_INSTANCE_TERMINATE_ERROR",
-)
-
-
-class ZoneBalance(StrEnum):
-    """What a group does when a zone cannot launch.
-
-    https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-availability-zone-balanced.html
-    """
-
-    BEST_EFFORT = "balanced-best-effort"
-    """Launches in another zone, and balances again later."""
-
-    ONLY = "balanced-only"
-    """Keeps trying in the same zone, and runs short meanwhile."""
 
 
 @jsii.implements(ec2.IConnectable, iam.IGrantable)
@@ -197,33 +170,19 @@ class ImageFleet(Construct):
         self._identity = rendered.identity
         self.launch_template = rendered.launch_template
         """The launch template; its newest version is what the group runs."""
-        self._group = autoscaling.CfnAutoScalingGroup(
-            self,
-            "Resource",
-            min_size=_digits(sizes.smallest),
-            max_size=_digits(sizes.largest),
-            desired_capacity=_digits(sizes.desired) if sizes.states_desired else None,
-            vpc_zone_identifier=[subnet.subnet_id for subnet in placed.subnets],
-            launch_template=autoscaling.CfnAutoScalingGroup.LaunchTemplateSpecificationProperty(
-                launch_template_id=rendered.launch_template.ref,
-                version=rendered.launch_template.attr_latest_version_number,
-            ),
-            availability_zone_distribution=autoscaling.CfnAutoScalingGroup.AvailabilityZoneDistributionProperty(
-                capacity_distribution_strategy=zone_balance.value
-            ),
-            instance_maintenance_policy=autoscaling.CfnAutoScalingGroup.InstanceMaintenancePolicyProperty(
-                min_healthy_percentage=min_healthy_percent, max_healthy_percentage=max_healthy_percent
-            ),
-            health_check_type="EC2",
-            health_check_grace_period=_seconds(health_check_grace),
-            default_instance_warmup=_seconds(warmup),
-            notification_configurations=_notifications(notifications),
+        group = Group(
+            sizes=sizes,
+            zone_balance=zone_balance,
+            min_healthy_percent=min_healthy_percent,
+            max_healthy_percent=max_healthy_percent,
+            warmup=warmup,
+            health_check_grace=health_check_grace,
+            notifications=notifications,
         )
-        self._group.cfn_options.update_policy = _update_policy(
+        self._group = render_group(self, group, launch=rendered, placed=placed)
+        self._group.cfn_options.update_policy = update_policy(
             None if rendered.resolves_at_launch else (min_healthy_percent, max_healthy_percent)
         )
-        if placed.network_ready is not None:
-            self._group.node.add_dependency(placed.network_ready)
         self._group_for_cdk: autoscaling.IAutoScalingGroup | None = None
         known = not is_token(sizes.desired)
         self.expected_instances = dict(spread(sizes.desired, self.zones)) if known else {}
@@ -278,42 +237,3 @@ class ImageFleet(Construct):
     def grant_principal(self) -> iam.IPrincipal:
         """Whom a grant lets do things: the instances."""
         return self.role.grant_principal
-
-
-def _digits(size: int) -> str:
-    return Tokenization.stringify_number(size) if is_token(size) else str(size)
-
-
-def _seconds(duration: Duration | None) -> float:
-    return 60 if duration is None else duration.to_seconds()
-
-
-def _notifications(
-    topic: sns.ITopic | None,
-) -> list[autoscaling.CfnAutoScalingGroup.NotificationConfigurationProperty] | None:
-    if topic is None:
-        return None
-    shape = autoscaling.CfnAutoScalingGroup.NotificationConfigurationProperty
-    return [shape(topic_arn=topic.topic_arn, notification_types=list(_EVENTS))]
-
-
-def _update_policy(healthy: tuple[int, int] | None) -> CfnUpdatePolicy:
-    """Return how CloudFormation updates the group: no refresh without the ``healthy`` percentages.
-
-    There is no rollback of the refresh's own: the rollback of the stack is one, to a numbered version.
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-updatepolicy.html
-    """
-    scheduled = CfnAutoScalingScheduledAction(ignore_unmodified_group_size_properties=True)
-    if healthy is None:
-        return CfnUpdatePolicy(auto_scaling_scheduled_action=scheduled)
-    return CfnUpdatePolicy(
-        auto_scaling_scheduled_action=scheduled,
-        auto_scaling_instance_refresh=CfnAutoScalingInstanceRefresh(
-            strategy="Rolling",
-            preferences=CfnAutoScalingInstanceRefreshPreferences(
-                min_healthy_percentage=healthy[0],
-                max_healthy_percentage=healthy[1],
-                skip_matching=True,
-            ),
-        ),
-    )
