@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from cdk_ami.distribution.channel import ImageChannel as ImageChannel
     from cdk_ami.distribution.channel import Tracking as Tracking
     from cdk_ami.distribution.channel_image import ChannelImage as ChannelImage
+    from cdk_ami.distribution.delivery import Delivery as Delivery
     from cdk_ami.distribution.distribution import Distribution as Distribution
     from cdk_ami.distribution.launch_permission import LaunchPermission as LaunchPermission
     from cdk_ami.distribution.target import LaunchTemplateUpdate as LaunchTemplateUpdate
     from cdk_ami.distribution.target import Target as Target
+    from cdk_ami.distribution.target_account_role import TargetAccountRole as TargetAccountRole
     from cdk_ami.errors import ConfigError as ConfigError
     from cdk_ami.errors import Fault as Fault
     from cdk_ami.fleet.group import ZoneBalance as ZoneBalance
@@ -58,6 +60,7 @@ _HOMES = {
     "Component": "recipe.component",
     "ComponentDocument": "recipe.builder",
     "ConfigError": "errors",
+    "Delivery": "distribution.delivery",
     "Distribution": "distribution.distribution",
     "Fault": "errors",
     "GoldenImage": "build.golden_image",
@@ -77,6 +80,7 @@ _HOMES = {
     "StartCondition": "build.schedule",
     "Step": "recipe.builder",
     "Target": "distribution.target",
+    "TargetAccountRole": "distribution.target_account_role",
     "Tracking": "distribution.channel",
     "Volume": "recipe.volume",
     "ZonalInstances": "fleet.zonal_instances",

@@ -167,3 +167,10 @@ https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-user-defined-varia
 
 DESCRIPTION_MAX_CHARS: Final = 1_024
 """Longest description of an Image Builder resource.  IB API_CreateComponent.html"""
+
+INLINE_POLICIES_MAX_CHARS: Final = 10_240
+"""Characters, blanks left out, of all inline policies of one role together.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html, read 2026-11-28"""
+
+ROLE_ARN: Final = r"arn:aws[^:]*:iam::(?P<account>[0-9]{12}):role/[\w+=,.@/-]+"
+"""ARN of a role.  https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html, read 2026-11-28"""

@@ -12,11 +12,13 @@ from cdk_ami.checks.rule import is_list_token
 from cdk_ami.distribution.channel import announce
 from cdk_ami.distribution.target import Target
 from cdk_ami.errors import Faults
-from cdk_ami.naming import ENTRY_CHANNEL
+from cdk_ami.naming import ENTRY_CHANNEL, normalized
 
 if TYPE_CHECKING:
     from aws_cdk import aws_imagebuilder as imagebuilder
     from constructs import Construct
+
+    from cdk_ami.distribution.delivery import Delivery
 
 AMI_DATA_TYPE: Final = "aws:ec2:image"
 """Data type that makes Parameter Store check that a value is an AMI.
@@ -101,6 +103,33 @@ class Distribution:
             for target in self.targets
             for account, name in target.parameters(image, self.entry_channel)
         )
+
+    def deliveries(
+        self,
+        image: str,
+        *,
+        account: str | None = None,
+        source_region: str | None = None,
+        source_kms_key: str | None = None,
+        promoted: Sequence[str] = (),
+    ) -> tuple[Delivery, ...]:
+        """Return what the builds of ``image`` bring into another account, a delivery for each Region.
+
+        It is plain data: a ``TargetAccountRole`` in the receiving account's own app is made from it.
+
+        Args:
+            image: Name of the image.
+            account: The receiving account.  Default: any that receives copies, for one template in all of them.
+            source_region: Region of the build, whose target names the key of the AMI that is copied.
+            source_kms_key: That key, where the target does not name it.  Default: the key of the target of
+                ``source_region``, else none.
+            promoted: Channels that promotions move in the receiving account, besides those that builds write.
+        """
+        from cdk_ami.distribution.delivery import deliveries  # noqa: PLC0415 - few distributions leave their account
+
+        home = next((target for target in self.targets if target.region == source_region), None)
+        key = source_kms_key or (home.key_id() if home else None)
+        return deliveries(self, image=normalized(image), account=account, source_kms_key=key, promoted=promoted)
 
     def find_faults(self, faults: Faults, *, image: str, prop: str = "distribution") -> None:
         """Record in ``faults`` what AWS would refuse.

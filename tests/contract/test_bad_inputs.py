@@ -16,11 +16,19 @@ import pytest
 
 from cdk_ami import ConfigError, Fault
 from cdk_ami.checks.reference import rules_by_module
-from tests.contract.refusals import components, distributions, fleets, images, settings, sources
+from tests.contract.refusals import components, distributions, fleets, images, settings, sources, target_accounts
 from tests.contract.refusals.row import SET_UP, Row
 from tests.support.synth import make_stack
 
-TABLE = (*sources.ROWS, *components.ROWS, *images.ROWS, *distributions.ROWS, *fleets.ROWS, *settings.ROWS)
+TABLE = (
+    *sources.ROWS,
+    *components.ROWS,
+    *images.ROWS,
+    *distributions.ROWS,
+    *fleets.ROWS,
+    *settings.ROWS,
+    *target_accounts.ROWS,
+)
 
 WITHOUT_ROW = {
     "UnknownAction",  # warns

@@ -14,7 +14,16 @@ import cdk_ami
 from tests.support.synth import ROOT, make_stack, template_of
 
 BLOCK = re.compile(r"^Example:\n +::\n\n((?: {8}.*\n|\n)+)", re.MULTILINE)
-SHOWN = ["Component", "Distribution", "GoldenImage", "ImageChannel", "ImageFleet", "SourceImage", "ZonalInstances"]
+SHOWN = [
+    "Component",
+    "Distribution",
+    "GoldenImage",
+    "ImageChannel",
+    "ImageFleet",
+    "SourceImage",
+    "TargetAccountRole",
+    "ZonalInstances",
+]
 
 
 def example_of(name: str) -> str:
@@ -39,6 +48,7 @@ def test_an_example_runs_and_its_stack_renders(name: str, monkeypatch: pytest.Mo
     expected = {
         "GoldenImage": "AWS::ImageBuilder::ImagePipeline",
         "ImageFleet": "AWS::AutoScaling::AutoScalingGroup",
+        "TargetAccountRole": "AWS::IAM::Role",
         "ZonalInstances": "AWS::EC2::Instance",
     }
     assert expected.get(name, "AWS::EC2::VPC") in kinds
