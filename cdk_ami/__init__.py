@@ -28,8 +28,24 @@ if TYPE_CHECKING:
     from cdk_ami.distribution.target_account_role import TargetAccountRole as TargetAccountRole
     from cdk_ami.errors import ConfigError as ConfigError
     from cdk_ami.errors import Fault as Fault
+    from cdk_ami.fleet.group import DeletionProtection as DeletionProtection
+    from cdk_ami.fleet.group import HealthCheck as HealthCheck
+    from cdk_ami.fleet.group import TerminationPolicy as TerminationPolicy
+    from cdk_ami.fleet.group import ZonalShift as ZonalShift
     from cdk_ami.fleet.group import ZoneBalance as ZoneBalance
+    from cdk_ami.fleet.hardware import BandwidthWeighting as BandwidthWeighting
+    from cdk_ami.fleet.hardware import CpuOptions as CpuOptions
+    from cdk_ami.fleet.hardware import NetworkOptions as NetworkOptions
     from cdk_ami.fleet.image_fleet import ImageFleet as ImageFleet
+    from cdk_ami.fleet.mixed import CapacityUnit as CapacityUnit
+    from cdk_ami.fleet.mixed import InstanceChoice as InstanceChoice
+    from cdk_ami.fleet.mixed import InstanceNeeds as InstanceNeeds
+    from cdk_ami.fleet.mixed import MixedInstances as MixedInstances
+    from cdk_ami.fleet.mixed import OnDemandAllocation as OnDemandAllocation
+    from cdk_ami.fleet.mixed import SpotAllocation as SpotAllocation
+    from cdk_ami.fleet.scaling import Scaling as Scaling
+    from cdk_ami.fleet.warm_pool import WarmPool as WarmPool
+    from cdk_ami.fleet.warm_pool import WarmPoolState as WarmPoolState
     from cdk_ami.fleet.zonal_instances import ZonalInstances as ZonalInstances
     from cdk_ami.recipe.agent import AgentConfig as AgentConfig
     from cdk_ami.recipe.agent import AgentLog as AgentLog
@@ -52,38 +68,54 @@ _HOMES = {
     "AgentLog": "recipe.agent",
     "AgentMetrics": "recipe.agent",
     "Architecture": "source.platform",
+    "BandwidthWeighting": "fleet.hardware",
     "BuildEnvironment": "build.environment",
     "BuildSchedule": "build.schedule",
     "BuildState": "build.events",
     "BuildTrigger": "build.trigger",
+    "CapacityUnit": "fleet.mixed",
     "ChannelImage": "distribution.channel_image",
     "Component": "recipe.component",
     "ComponentDocument": "recipe.builder",
     "ConfigError": "errors",
+    "CpuOptions": "fleet.hardware",
+    "DeletionProtection": "fleet.group",
     "Delivery": "distribution.delivery",
     "Distribution": "distribution.distribution",
     "Fault": "errors",
     "GoldenImage": "build.golden_image",
+    "HealthCheck": "fleet.group",
     "ImageChannel": "distribution.channel",
     "ImageFile": "recipe.files",
     "ImageFleet": "fleet.image_fleet",
+    "InstanceChoice": "fleet.mixed",
+    "InstanceNeeds": "fleet.mixed",
     "LaunchPermission": "distribution.launch_permission",
     "LaunchTemplateUpdate": "distribution.target",
     "ManagedComponent": "recipe.managed",
+    "MixedInstances": "fleet.mixed",
     "NamedImage": "build.image",
+    "NetworkOptions": "fleet.hardware",
+    "OnDemandAllocation": "fleet.mixed",
     "PackageManager": "recipe.packages",
     "Phase": "recipe.builder",
     "Platform": "source.platform",
     "ReadyComponent": "recipe.ready",
+    "Scaling": "fleet.scaling",
     "Severity": "build.events",
     "SourceImage": "source.image",
+    "SpotAllocation": "fleet.mixed",
     "StartCondition": "build.schedule",
     "Step": "recipe.builder",
     "Target": "distribution.target",
     "TargetAccountRole": "distribution.target_account_role",
+    "TerminationPolicy": "fleet.group",
     "Tracking": "distribution.channel",
     "Volume": "recipe.volume",
+    "WarmPool": "fleet.warm_pool",
+    "WarmPoolState": "fleet.warm_pool",
     "ZonalInstances": "fleet.zonal_instances",
+    "ZonalShift": "fleet.group",
     "ZoneBalance": "fleet.group",
 }
 

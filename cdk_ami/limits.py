@@ -53,6 +53,10 @@ VOLUME_IOPS: Final = (100, 64_000)
 VOLUME_THROUGHPUT_MIB: Final = (125, 1_000)
 """Throughput of a gp3 volume in a recipe.  IB API_EbsInstanceBlockDeviceSpecification.html"""
 
+VOLUME_RATE_MIB: Final = (100, 300)
+"""Rate at which a volume is initialized, in MiB/s.
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_LaunchTemplateEbsBlockDeviceRequest.html"""
+
 TARGET_ACCOUNTS_MAX: Final = 1_536
 """Accounts of one distribution target, copies and permissions alike.  IB API_AmiDistributionConfiguration.html"""
 

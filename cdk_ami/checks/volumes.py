@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from cdk_ami.checks.names import IB
 from cdk_ami.checks.rule import Problem, is_token, rule
-from cdk_ami.limits import VOLUME_GIB, VOLUME_IOPS, VOLUME_THROUGHPUT_MIB
+from cdk_ami.limits import VOLUME_GIB, VOLUME_IOPS, VOLUME_RATE_MIB, VOLUME_THROUGHPUT_MIB
 
 _EBS: Final = f"{IB}API_EbsInstanceBlockDeviceSpecification.html"
 _TYPES_PAGE: Final = "https://docs.aws.amazon.com/ebs/latest/userguide/ebs-volume-types.html"
@@ -156,6 +156,18 @@ def extra_volume_size(device: str | None, gib: int | None) -> Iterator[Problem]:
     """A volume beside the root volume has a size: no snapshot lends it one."""
     if device is not None and gib is None:
         yield Problem(problem="is missing for an additional volume", got=None, fix="say how many GiB it has")
+
+
+@rule("VolumeRate", source="https://docs.aws.amazon.com/ebs/latest/userguide/initalize-volume.html")
+def volume_rate(rate_mib: int | None, *, launched: bool) -> Iterator[Problem]:
+    """A rate of initialization is 100 to 300 MiB/s, and given to the volumes of launched instances."""
+    low, high = VOLUME_RATE_MIB
+    if rate_mib is None:
+        return
+    if not launched:
+        yield Problem(problem="is not for a build", got=rate_mib, fix="give it to the volumes of a fleet")
+    elif not _whole_within(rate_mib, low, high):
+        yield Problem(problem="is out of range", got=rate_mib, fix=f"give {low} to {high} MiB/s, or leave it out")
 
 
 @rule("VolumeKey", source=_EBS)

@@ -13,6 +13,7 @@ from constructs import Construct
 
 from cdk_ami.checks import fleet as rules
 from cdk_ami.checks import instances, names
+from cdk_ami.distribution.channel import Tracking
 from cdk_ami.distribution.channel_image import ChannelImage
 from cdk_ami.errors import Faults
 from cdk_ami.fleet.identity import Identity, render_role, render_security_group
@@ -23,6 +24,9 @@ from cdk_ami.source.platform import Architecture
 
 if TYPE_CHECKING:
     from aws_cdk import aws_logs as logs
+
+    from cdk_ami.fleet.hardware import CpuOptions, NetworkOptions
+    from cdk_ami.fleet.mixed import MixedInstances
 
 RESOLVED_AT_LAUNCH: Final = "resolve:ssm:"
 """Prefix of an image id that EC2 looks up at each launch.
@@ -52,20 +56,34 @@ class Launch(NamedTuple):
     detailed_monitoring: bool
     termination_protection: bool = False
     tags: Mapping[str, str] = MappingProxyType({})
+    cpu: CpuOptions | None = None
+    network: NetworkOptions | None = None
+    hibernation: bool = False
+    mixed: MixedInstances | None = None
 
     @property
     def architecture(self) -> Architecture | None:
         """Processor of the image, None where the image does not tell."""
-        return self.image.architecture if isinstance(self.image, ChannelImage) else None
+        return architecture_of(self.image)
 
     @property
     def root_device(self) -> str | None:
         """Root device of the image, None where the image does not tell."""
-        return self.image.root_device if isinstance(self.image, ChannelImage) else None
+        return root_device_of(self.image)
+
+    @property
+    def choice_images(self) -> tuple[ec2.IMachineImage, ...]:
+        """What each choice of a mixed fleet runs."""
+        return tuple(choice.image or self.image for choice in self.mixed.choices) if self.mixed else ()
 
     @property
     def instance_type_name(self) -> str | None:
-        """Name of the instance type, None where there is neither one nor an architecture that tells a default."""
+        """Name of the instance type.
+
+        None where choices name theirs, and where there is neither one nor an architecture that tells a default.
+        """
+        if self.mixed is not None:
+            return None
         if self.instance_type is None:
             return _SMALL.get(self.architecture) if self.architecture else None
         return self.instance_type if isinstance(self.instance_type, str) else self.instance_type.to_string()
@@ -73,7 +91,8 @@ class Launch(NamedTuple):
     def find_faults(self, faults: Faults, *, scope: Construct) -> None:
         """Record in ``faults`` what AWS would refuse, a pinned image without an AMI in the stack's Region included."""
         self._find_faults_of_type(faults)
-        find_volume_faults(self.volumes, root_device=self.root_device, faults=faults)
+        for root_device in dict.fromkeys(map(root_device_of, (self.image, *self.choice_images))):
+            find_volume_faults(self.volumes, root_device=root_device, faults=faults)
         if isinstance(self.user_data, str):
             faults.check("user_data", rules.user_data_size(self.user_data))
         faults.check("tags", names.tags(self.tags))
@@ -87,8 +106,28 @@ class Launch(NamedTuple):
             if self.role is not None and given:
                 fix = "grant the role what it needs instead"
                 faults.add(prop, "has no effect beside role", got="both", fix=fix)
+        if self.cpu is not None:
+            self.cpu.find_faults(faults, instance_type=self.instance_type_name)
+        if self.mixed is not None:
+            self._find_faults_of_choices(self.mixed, faults, scope=scope)
+
+    def _find_faults_of_choices(self, mixed: MixedInstances, faults: Faults, *, scope: Construct) -> None:
+        mixed.find_faults(faults, architectures=[architecture_of(image) for image in self.choice_images])
+        at_launch = _is_read_at_launch(self.image)
+        for index, image in enumerate(self.choice_images):
+            prop = f"mixed.choices[{index}].image"
+            if image is not self.image and isinstance(image, ChannelImage):
+                image.find_faults(faults, scope=scope, prop=prop)
+            if _is_read_at_launch(image) != at_launch:
+                fix = "give both machine_image() calls the same tracking"
+                faults.add(prop, "is read at another time than the fleet's image", got=_tracking_of(image), fix=fix)
 
     def _find_faults_of_type(self, faults: Faults) -> None:
+        if self.mixed is not None:
+            if self.instance_type is not None:
+                fix = "name it among the choices"
+                faults.add("instance_type", "has no effect beside mixed", got=str(self.instance_type), fix=fix)
+            return
         name = self.instance_type_name
         if name is None:
             fix = "name one that fits the image's architecture, such as 't3.micro'"
@@ -102,6 +141,24 @@ class Launch(NamedTuple):
             faults.check("instance_type", instances.instance_architecture(name, self.architecture))
 
 
+def architecture_of(image: ec2.IMachineImage) -> Architecture | None:
+    """Return the processor of ``image``, None where it does not tell."""
+    return image.architecture if isinstance(image, ChannelImage) else None
+
+
+def root_device_of(image: ec2.IMachineImage) -> str | None:
+    """Return the root device of ``image``, None where it does not tell."""
+    return image.root_device if isinstance(image, ChannelImage) else None
+
+
+def _tracking_of(image: ec2.IMachineImage) -> str:
+    return image.tracking.value if isinstance(image, ChannelImage) else type(image).__name__
+
+
+def _is_read_at_launch(image: ec2.IMachineImage) -> bool:
+    return _tracking_of(image) == Tracking.AT_LAUNCH.value
+
+
 class RenderedLaunch(NamedTuple):
     """The resources that a launch became.
 
@@ -109,11 +166,13 @@ class RenderedLaunch(NamedTuple):
         launch_template: The launch template.
         identity: Role and security groups of the instances.
         image_id: What stands for the AMI in the template.
+        choice_templates: The launch template of each choice of a mixed fleet; those of one image share one.
     """
 
     launch_template: ec2.CfnLaunchTemplate
     identity: Identity
     image_id: str
+    choice_templates: Sequence[ec2.CfnLaunchTemplate] = ()
 
     @property
     def resolves_at_launch(self) -> bool:
@@ -130,8 +189,7 @@ def render_launch(scope: Construct, launch: Launch) -> RenderedLaunch:
         scope: The fleet.
         launch: How instances start, checked before.
     """
-    image = launch.image
-    image_id = image.image_id(scope) if isinstance(image, ChannelImage) else image.get_image(scope).image_id
+    image_id = _image_id(scope, launch.image)
     path = scope.node.path
     identity = Identity(
         scope,
@@ -147,31 +205,63 @@ def render_launch(scope: Construct, launch: Launch) -> RenderedLaunch:
         security_groups=launch.security_groups or render_security_group(scope, launch.vpc),
     )
     profile = iam.CfnInstanceProfile(scope, "InstanceProfile", roles=[identity.role_name])
-    template = ec2.CfnLaunchTemplate(
-        scope,
-        "LaunchTemplate",
-        launch_template_data=_template_data(
+
+    def template(construct_id: str, image: ec2.IMachineImage, its_id: str) -> ec2.CfnLaunchTemplate:
+        data = _template_data(
             launch,
-            image_id=image_id,
+            image_id=its_id,
+            root_device=root_device_of(image),
             profile_arn=profile.attr_arn,
             group_ids=identity.security_group_ids,
             name=path[-TAG_VALUE_MAX:],
-        ),
+        )
+        return ec2.CfnLaunchTemplate(scope, construct_id, launch_template_data=data)
+
+    own = template("LaunchTemplate", launch.image, image_id)
+    by_image = {id(launch.image): own}
+    for image in launch.choice_images:
+        if id(image) not in by_image:
+            by_image[id(image)] = template(f"LaunchTemplate{len(by_image) + 1}", image, _image_id(scope, image))
+    return RenderedLaunch(
+        launch_template=own,
+        identity=identity,
+        image_id=image_id,
+        choice_templates=tuple(by_image[id(image)] for image in launch.choice_images),
     )
-    return RenderedLaunch(launch_template=template, identity=identity, image_id=image_id)
+
+
+def _image_id(scope: Construct, image: ec2.IMachineImage) -> str:
+    return image.image_id(scope) if isinstance(image, ChannelImage) else image.get_image(scope).image_id
 
 
 def _template_data(
-    launch: Launch, *, image_id: str, profile_arn: str, group_ids: Sequence[str], name: str
+    launch: Launch, *, image_id: str, root_device: str | None, profile_arn: str, group_ids: Sequence[str], name: str
 ) -> ec2.CfnLaunchTemplate.LaunchTemplateDataProperty:
     shape = ec2.CfnLaunchTemplate
     tags = [{"key": key, "value": value} for key, value in {"Name": name, **launch.tags}.items()]
+    network = launch.network
+    own_interface = network is not None and network.public_ip is not None
     return shape.LaunchTemplateDataProperty(
         image_id=image_id,
         instance_type=launch.instance_type_name,
         iam_instance_profile=shape.IamInstanceProfileProperty(arn=profile_arn),
-        security_group_ids=list(group_ids),
-        block_device_mappings=volume_mappings(launch.volumes, root_device=launch.root_device) or None,
+        security_group_ids=None if own_interface else list(group_ids),
+        network_interfaces=[
+            shape.NetworkInterfaceProperty(
+                device_index=0,
+                associate_public_ip_address=network.public_ip,
+                groups=list(group_ids),
+                delete_on_termination=True,
+            )
+        ]
+        if network is not None and own_interface
+        else None,
+        network_performance_options=shape.NetworkPerformanceOptionsProperty(bandwidth_weighting=network.bandwidth.value)
+        if network is not None and network.bandwidth
+        else None,
+        block_device_mappings=volume_mappings(launch.volumes, root_device=root_device) or None,
+        cpu_options=_cpu_options(launch.cpu),
+        hibernation_options=shape.HibernationOptionsProperty(configured=True) if launch.hibernation else None,
         metadata_options=shape.MetadataOptionsProperty(
             http_endpoint="enabled",
             http_tokens="required",
@@ -183,6 +273,17 @@ def _template_data(
             shape.TagSpecificationProperty(resource_type=kind, tags=tags) for kind in ("instance", "volume")
         ],
         user_data=_user_data(launch.user_data),
+    )
+
+
+def _cpu_options(cpu: CpuOptions | None) -> ec2.CfnLaunchTemplate.CpuOptionsProperty | None:
+    if cpu is None:
+        return None
+    return ec2.CfnLaunchTemplate.CpuOptionsProperty(
+        core_count=cpu.core_count,
+        threads_per_core=cpu.threads_per_core,
+        amd_sev_snp="enabled" if cpu.amd_sev_snp else None,
+        nested_virtualization="enabled" if cpu.nested_virtualization else None,
     )
 
 

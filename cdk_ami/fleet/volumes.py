@@ -27,7 +27,7 @@ def find_volume_faults(volumes: Sequence[Volume], *, root_device: str | None, fa
         for index, volume in enumerate(volumes):
             if volume.device is None:
                 faults.add(f"volumes[{index}].device", "is unknown for the root volume", got=None, fix=_ROOT_DEVICE_FIX)
-    check_volumes(faults, volumes, root_device=root_device or "")
+    check_volumes(faults, volumes, root_device=root_device or "", launched=True)
 
 
 def volume_mappings(
@@ -52,6 +52,7 @@ def volume_mappings(
                 volume_size=volume.size_gib,
                 iops=volume.iops,
                 throughput=volume.throughput_mib,
+                volume_initialization_rate=volume.initialization_rate_mib,
                 kms_key_id=_key_id(volume),
                 delete_on_termination=volume.delete_on_termination,
             ),
@@ -62,6 +63,18 @@ def volume_mappings(
         ebs = shape.EbsProperty(encrypted=True, volume_type="gp3", delete_on_termination=True)
         mappings.insert(0, shape.BlockDeviceMappingProperty(device_name=root_device, ebs=ebs))
     return mappings
+
+
+def is_root_encrypted(volumes: Sequence[Volume], *, root_device: str | None) -> bool:
+    """Tell whether the root volume is encrypted by its launch template.
+
+    Args:
+        volumes: The volumes.
+        root_device: Root device of the image, None where it is not known.
+    """
+    return root_device is not None and all(
+        volume.encrypted for volume in volumes if volume.device in {None, root_device}
+    )
 
 
 def _key_id(volume: Volume) -> str | None:

@@ -16,7 +16,16 @@ import pytest
 
 from cdk_ami import ConfigError, Fault
 from cdk_ami.checks.reference import rules_by_module
-from tests.contract.refusals import components, distributions, fleets, images, settings, sources, target_accounts
+from tests.contract.refusals import (
+    components,
+    distributions,
+    fleets,
+    groups,
+    images,
+    settings,
+    sources,
+    target_accounts,
+)
 from tests.contract.refusals.row import SET_UP, Row
 from tests.support.synth import make_stack
 
@@ -26,6 +35,7 @@ TABLE = (
     *images.ROWS,
     *distributions.ROWS,
     *fleets.ROWS,
+    *groups.ROWS,
     *settings.ROWS,
     *target_accounts.ROWS,
 )

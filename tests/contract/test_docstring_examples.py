@@ -20,6 +20,8 @@ SHOWN = [
     "GoldenImage",
     "ImageChannel",
     "ImageFleet",
+    "MixedInstances",
+    "Scaling",
     "SourceImage",
     "TargetAccountRole",
     "ZonalInstances",
@@ -49,6 +51,8 @@ def test_an_example_runs_and_its_stack_renders(name: str, monkeypatch: pytest.Mo
         "GoldenImage": "AWS::ImageBuilder::ImagePipeline",
         "ImageFleet": "AWS::AutoScaling::AutoScalingGroup",
         "TargetAccountRole": "AWS::IAM::Role",
+        "MixedInstances": "AWS::AutoScaling::AutoScalingGroup",
+        "Scaling": "AWS::AutoScaling::ScalingPolicy",
         "ZonalInstances": "AWS::EC2::Instance",
     }
     assert expected.get(name, "AWS::EC2::VPC") in kinds
