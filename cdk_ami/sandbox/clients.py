@@ -16,6 +16,8 @@ import boto3
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
+from cdk_ami.sandbox.service_models import session
+
 ACCOUNT: Final = "123456789012"
 """The account of callers that name no other."""
 
@@ -96,4 +98,8 @@ def _client(service: str, region: str, account: str) -> Any:
 
 @cache
 def _session() -> boto3.session.Session:
-    return boto3.session.Session(aws_access_key_id="sandbox", aws_secret_access_key="sandbox")  # noqa: S106 - not a secret
+    return boto3.session.Session(
+        aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",  # noqa: S106 - not a secret
+        botocore_session=session(),
+    )

@@ -71,7 +71,7 @@ def install() -> None:
         if service not in known:
             pattern = re.compile(rf"https?://{service}\.(.+)\.amazonaws\.com")
             backend_index.backend_url_patterns.append((service, pattern))
-    for part in ("answers", "reset", "serial"):
+    for part in ("service_models", "answers", "reset", "serial"):
         importlib.import_module(f"cdk_ami.sandbox.{part}").install()
     with _one_session():
         for service in MENDED_SERVICES:

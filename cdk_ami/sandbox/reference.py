@@ -6,16 +6,14 @@ Written by ``python -m cdk_ami.sandbox.reference > docs/reference/sandbox.md``.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from functools import cache
-from typing import Any, Final
-
-import botocore.session
+from collections.abc import Iterator
+from typing import Final
 
 from cdk_ami.sandbox.cloudformation.plan import REFUSED_TYPES
 from cdk_ami.sandbox.cloudformation.resources.base import HANDLERS, Handler
 from cdk_ami.sandbox.cloudformation.schemas import FALLBACK_REGION, Schema, schema
 from cdk_ami.sandbox.imagebuilder.operations import OPERATIONS
+from cdk_ami.sandbox.service_models import service_model
 from cdk_ami.sandbox.stepfunctions.operations import OPERATIONS as STEP_FUNCTIONS
 
 _HEAD: Final = """\
@@ -129,17 +127,10 @@ def _settable(found: Schema) -> frozenset[str]:
 
 def _operations() -> Iterator[str]:
     for title, service, done in _OWN:
-        known = frozenset(_service_model(service)["operations"])
+        known = frozenset(service_model(service).operation_names)
         yield f"## {title} operations\n"
         yield f"Done: {_names(known & done)}.\n"
         yield f"Refused: {_names(known - done)}.\n"
-
-
-@cache
-def _service_model(service: str) -> Mapping[str, Any]:
-    loader = botocore.session.Session().get_component("data_loader")
-    model: Mapping[str, Any] = loader.load_service_model(service, "service-2")
-    return model
 
 
 def _names(names: frozenset[str]) -> str:

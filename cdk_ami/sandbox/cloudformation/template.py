@@ -108,13 +108,17 @@ class Template:
         return self.body.get("Description")
 
 
-class _Loader(yaml.SafeLoader):
+# The parser in C, ten times as quick, where PyYAML was built with it.
+_SAFE_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SAFE_LOADER):  # type: ignore[misc]
     """YAML as CloudFormation reads it: short forms allowed, dates left as text."""
 
 
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    for first, resolvers in _SAFE_LOADER.yaml_implicit_resolvers.items()
 }
 
 

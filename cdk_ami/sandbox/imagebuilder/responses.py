@@ -9,7 +9,7 @@ from moto.core.utils import camelcase_to_underscores
 
 from cdk_ami.sandbox.imagebuilder import operations
 from cdk_ami.sandbox.imagebuilder.models import imagebuilder_backends
-from cdk_ami.sandbox.imagebuilder.shapes import service_model
+from cdk_ami.sandbox.service_models import service_model
 
 
 class ImageBuilderResponse(BaseResponse):  # type: ignore[misc]
@@ -29,5 +29,5 @@ def _handler(name: str) -> Callable[[ImageBuilderResponse], ActionResult]:
     return handle
 
 
-for _name in service_model().operation_names:
+for _name in service_model("imagebuilder").operation_names:
     setattr(ImageBuilderResponse, camelcase_to_underscores(_name), _handler(_name))

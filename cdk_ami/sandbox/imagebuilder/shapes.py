@@ -10,19 +10,14 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-import botocore.session
-from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
+from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
-
-@cache
-def service_model() -> ServiceModel:
-    """Return botocore's model of Image Builder."""
-    return botocore.session.get_session().get_service_model("imagebuilder")
+from cdk_ami.sandbox.service_models import service_model
 
 
 def operation(name: str) -> OperationModel:
     """Return the model of one operation, such as ``CreateImage``."""
-    return service_model().operation_model(name)
+    return service_model("imagebuilder").operation_model(name)
 
 
 def faults(name: str, request: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,8 @@ from typing import Any, Final
 import botocore.exceptions
 from botocore import xform_name
 
-from cdk_ami.sandbox.stepfunctions.sdk import model, service_of
+from cdk_ami.sandbox.service_models import service_model
+from cdk_ami.sandbox.stepfunctions.sdk import service_of
 
 CALLBACK: Final = "waitForTaskToken"
 
@@ -125,4 +126,4 @@ def _made(kind: str, service: str, match: Any, pattern: str) -> Resource:
 
 @cache
 def _operations(service: str) -> Mapping[str, str]:
-    return {name[:1].upper() + name[1:]: name for name in model(service).operation_names}
+    return {name[:1].upper() + name[1:]: name for name in service_model(service).operation_names}

@@ -12,11 +12,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError, UnknownServiceError
-from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
+from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from cdk_ami.sandbox import clients
+from cdk_ami.sandbox.service_models import service_model, session
 from cdk_ami.sandbox.stepfunctions.errors import StateError
 
 _NAMES: Final = {
@@ -44,27 +44,16 @@ def service_of(name: str) -> str:
         UnknownServiceError: When there is none.
     """
     service = _NAMES.get(name, name)
-    known = _session().get_available_services()
+    known = session().get_available_services()
     if service not in known:
         raise UnknownServiceError(service_name=name, known_service_names=", ".join(known))
     return service
 
 
 @cache
-def _session() -> Any:
-    return botocore.session.get_session()
-
-
-@cache
-def model(service: str) -> ServiceModel:
-    """Return botocore's model of a service."""
-    return _session().get_service_model(service)
-
-
-@cache
 def prefix(service: str) -> str:
     """Return what the SDK for Java begins its names with, such as ``Ec2``, ``AutoScaling``, ``Imagebuilder``."""
-    words = re.findall(r"[A-Z]{2,}(?=[A-Z][a-z])|[A-Z]+[a-z0-9]*|[a-z0-9]+", str(model(service).service_id))
+    words = re.findall(r"[A-Z]{2,}(?=[A-Z][a-z])|[A-Z]+[a-z0-9]*|[a-z0-9]+", str(service_model(service).service_id))
     return "".join(word[:1].upper() + word[1:].lower() for word in words)
 
 
@@ -85,7 +74,7 @@ def call(
     Raises:
         StateError: When the service answers with an error.
     """
-    shape = model(service).operation_model(operation)
+    shape = service_model(service).operation_model(operation)
     if not isinstance(parameters, Mapping):
         raise StateError("States.Runtime", f"the parameters of {service}:{operation} are an object")
     request = {} if shape.input_shape is None else to_api(shape.input_shape, parameters, operation)
@@ -113,7 +102,7 @@ def failure(service: str, error: ClientError) -> StateError:
 
 def _class(service: str, code: str) -> str:
     """Return the class of an error: of its shape where the model has one, else that of all errors of the service."""
-    for shape in model(service).error_shapes:
+    for shape in service_model(service).error_shapes:
         if code in {shape.name, shape.error_code}:
             name = shape.name.removesuffix("Fault")
             return name if name.endswith("Exception") else f"{name}Exception"

@@ -11,12 +11,12 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cdk_ami.sandbox.imagebuilder.operations import OPERATIONS
-from cdk_ami.sandbox.imagebuilder.shapes import service_model
+from cdk_ami.sandbox.service_models import service_model
 
 if TYPE_CHECKING:
     from cdk_ami.sandbox.server import Sandbox
 
-EVERY = list(service_model().operation_names)
+EVERY = list(service_model("imagebuilder").operation_names)
 REFUSED = {
     "CreateContainerRecipe",
     "DeleteContainerRecipe",
@@ -45,7 +45,7 @@ def unchecked(sandbox_server: Sandbox) -> Any:
 
 def _empty(name: str) -> dict[str, Any]:
     """Return the request with nothing in it but what stands in its path or query."""
-    shape = service_model().operation_model(name).input_shape
+    shape = service_model("imagebuilder").operation_model(name).input_shape
     members = {} if shape is None else shape.members
     return {member: "none" for member, found in members.items() if found.serialization.get("location")}
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
-
-import botocore.session
 
 from cdk_ami.sandbox.cloudformation.errors import ResourceError
 from cdk_ami.sandbox.cloudformation.intrinsics import as_text
+from cdk_ami.sandbox.service_models import service_model
 
 
 def api_parameters(
@@ -31,18 +29,13 @@ def api_parameters(
     Raises:
         ResourceError: When the API has no such parameter.
     """
-    shape = _model(service).operation_model(operation).input_shape
+    shape = service_model(service).operation_model(operation).input_shape
     return _structure(shape, properties, operation, renames or {})
 
 
 def shaped(service: str, shape: str, value: Any, *, renames: Mapping[str, str] | None = None) -> Any:
     """Return ``value`` as the shape named ``shape`` of the service's model takes it."""
-    return _value(_model(service).shape_for(shape), value, shape, renames or {})
-
-
-@cache
-def _model(service: str) -> Any:
-    return botocore.session.get_session().get_service_model(service)
+    return _value(service_model(service).shape_for(shape), value, shape, renames or {})
 
 
 def _value(shape: Any, value: Any, path: str, renames: Mapping[str, str]) -> Any:  # noqa: PLR0911 - one case per kind
