@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cdk_ami.distribution.delivery import Delivery as Delivery
     from cdk_ami.distribution.distribution import Distribution as Distribution
     from cdk_ami.distribution.launch_permission import LaunchPermission as LaunchPermission
+    from cdk_ami.distribution.shared_channel import SharedChannel as SharedChannel
     from cdk_ami.distribution.target import LaunchTemplateUpdate as LaunchTemplateUpdate
     from cdk_ami.distribution.target import Target as Target
     from cdk_ami.distribution.target_account_role import TargetAccountRole as TargetAccountRole
@@ -103,6 +104,7 @@ _HOMES = {
     "ReadyComponent": "recipe.ready",
     "Scaling": "fleet.scaling",
     "Severity": "build.events",
+    "SharedChannel": "distribution.shared_channel",
     "SourceImage": "source.image",
     "SpotAllocation": "fleet.mixed",
     "StartCondition": "build.schedule",

@@ -182,6 +182,31 @@ def channels_once(channels: Sequence[str], entry: str) -> Iterator[Problem]:
     yield from _once(channels, "names a channel twice")
 
 
+@rule(
+    "SharedChannels",
+    source="https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-shared-parameters.html",
+)
+def shared_channels(channels: Sequence[tuple[str, str | None]]) -> Iterator[Problem]:
+    """An account shares channels of its own, each once and at least one."""
+    if not channels:
+        yield Problem(problem="is empty", got=[], fix="name the channels that the others are to read")
+    for index, (name, owner) in enumerate(channels):
+        if owner is not None:
+            fix = "share it in a stack of that account, by ImageChannel.from_name"
+            yield Problem(
+                problem=f"is a channel of {owner}, which alone can share it", got=name, fix=fix, at=f"[{index}]"
+            )
+    yield from _once([name for name, _ in channels], "names a channel twice")
+
+
+@rule("SharedWithNamed", source="https://docs.aws.amazon.com/ram/latest/userguide/getting-started-sharing.html")
+def shared_with_named(*, names_others: bool) -> Iterator[Problem]:
+    """A parameter is shared with accounts, organizations or organizational units, never with everybody."""
+    if not names_others:
+        fix = "name accounts, organizations or organizational units; everybody else keeps a copy of the AMI id"
+        yield Problem(problem="names nobody whom a parameter can be shared with", got="public", fix=fix)
+
+
 @rule("AmiId", source="https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Image.html")
 def ami_id(value: str) -> Iterator[Problem]:
     """An AMI id is ami- and 8 or 17 hexadecimal digits."""

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
 
 from cdk_ami.checks import distribution as rules
 from cdk_ami.checks import names
-from cdk_ami.checks.rule import is_token
 from cdk_ami.errors import Faults
 from cdk_ami.naming import ENTRY_CHANNEL, channel_parameter, normalized
 from cdk_ami.source.platform import Architecture, Platform
 
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
-    from constructs import IConstruct
 
     from cdk_ami.distribution.channel_image import ChannelImage
-
-# By app: Region and name of each parameter that its distributions write.  Kept here because metadata in the tree would
-# cost a call for each entry of the app.
-_WRITTEN: Final[WeakKeyDictionary[IConstruct, set[tuple[str, str]]]] = WeakKeyDictionary()
 
 
 class Tracking(StrEnum):
@@ -49,7 +42,8 @@ class ImageChannel:
     """A pointer to one AMI in each Region: the SSM parameter ``/imagebuilder/IMAGE/CHANNEL``.
 
     A build moves the entry channel, ``latest``; promotion moves the others.  A channel may be named in any app, stack,
-    account or Region that has the parameter: its producer need not be known.
+    account or Region that has the parameter: its producer need not be known.  An account that may only launch the AMI,
+    and has no copy, has no parameter either: it reads the owner's, by ``from_shared``.
 
     Example:
         ::
@@ -61,16 +55,20 @@ class ImageChannel:
     Attributes:
         image: Name of the image, such as ``web-server``: the name of its ``GoldenImage``.
         channel: Name of the channel.  Default: ``latest``.
+        owner: Account whose parameter is read, twelve digits, where it shares the channel.  Default: each reader's own.
 
     Raises:
-        ConfigError: When the two make no parameter name.
+        ConfigError: When the two make no parameter name, or the owner is no account.
     """
 
     image: str
     channel: str = ENTRY_CHANNEL
+    owner: str | None = None
 
     def __post_init__(self) -> None:
         faults = Faults("ImageChannel")
+        if self.owner is not None:
+            faults.check("account", names.account_id(self.owner))
         faults.check("channel", rules.channel_name(self.channel))
         faults.check("image", names.parameter_name(channel_parameter(self.image)))
         faults.raise_if_any()
@@ -88,10 +86,46 @@ class ImageChannel:
         """
         return cls(image, channel)
 
+    @classmethod
+    def from_shared(cls, image: str, *, account: str, channel: str = ENTRY_CHANNEL) -> ImageChannel:
+        """Return the channel that the account ``account`` shares, for accounts that may launch its AMIs without a copy.
+
+        The service writes channels into accounts that own the AMI only.  The others read the owner's parameter by its
+        ARN, in the same Region, once the owner has shared it by a ``SharedChannel``.
+
+        https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-shared-parameters.html
+
+        Example:
+            ::
+
+                web = ImageChannel.from_shared("web", account="123456789012")
+                at_deploy = web.machine_image(root_device="/dev/xvda")
+
+        Args:
+            image: Name of the image, such as ``web-server``.
+            account: Account that owns the AMI and shares the channel, twelve digits.
+            channel: Name of the channel.  Default: ``latest``.
+
+        Raises:
+            ConfigError: When the two make no parameter name, or the account is none.
+        """
+        return cls(image, channel, account)
+
     @property
     def parameter_name(self) -> str:
         """Name of the SSM parameter, such as ``/imagebuilder/web-server/latest``."""
         return channel_parameter(self.image, self.channel)
+
+    def parameter_in(self, *, partition: str, region: str) -> str:
+        """Return what names the parameter to a reader in ``region``: its name, or the ARN of one that is shared.
+
+        Args:
+            partition: Partition of the reader, such as ``aws``.
+            region: Region of the reader: parameters are shared within a Region.
+        """
+        if self.owner is None:
+            return self.parameter_name
+        return f"arn:{partition}:ssm:{region}:{self.owner}:parameter{self.parameter_name}"
 
     @property
     def seed_command(self) -> str:
@@ -166,7 +200,7 @@ class ImageChannel:
         )
 
     def grant_read(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let ``grantee`` read the channel in its stack's account and Region.
+        """Let ``grantee`` read the channel in its stack's Region: the parameter of its own account, or the shared one.
 
         Who launches needs this where the channel is read at launch; where it is read at deploy, who deploys needs it.
 
@@ -176,23 +210,8 @@ class ImageChannel:
         from aws_cdk import Aws  # noqa: PLC0415 - the channel itself is plain data
         from aws_cdk import aws_iam as iam  # noqa: PLC0415 - same
 
-        parameter = f"arn:{Aws.PARTITION}:ssm:{Aws.REGION}:{Aws.ACCOUNT_ID}:parameter{self.parameter_name}"
+        owner = self.owner or Aws.ACCOUNT_ID
+        parameter = f"arn:{Aws.PARTITION}:ssm:{Aws.REGION}:{owner}:parameter{self.parameter_name}"
         return iam.Grant.add_to_principal(
             grantee=grantee, actions=["ssm:GetParameter", "ssm:GetParameters"], resource_arns=[parameter]
         )
-
-
-def announce(app: IConstruct, written: Iterable[tuple[str, str]]) -> None:
-    """Note that builds of ``app`` write these parameters: pairs of Region and name."""
-    _WRITTEN.setdefault(app, set()).update(written)
-
-
-def is_announced(app: IConstruct, region: str, name: str) -> bool:
-    """Tell whether a distribution of ``app``, made before, writes the parameter ``name`` in ``region``.
-
-    A Region that is not known yet matches every Region.
-    """
-    return any(
-        name == written and (there == region or is_token(region) or is_token(there))
-        for there, written in _WRITTEN.get(app, ())
-    )

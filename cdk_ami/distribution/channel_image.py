@@ -14,16 +14,30 @@ from aws_cdk import Annotations, CfnMapping, CfnParameter, Fn, Stack
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct, IConstruct
 
+from cdk_ami.checks.regions import PARTITION_OF
 from cdk_ami.checks.rule import is_token
-from cdk_ami.distribution.channel import ImageChannel, Tracking, is_announced
+from cdk_ami.distribution import known
+from cdk_ami.distribution.channel import ImageChannel, Tracking
 from cdk_ami.errors import Faults
-from cdk_ami.home import app_of, region_of, stack_of
+from cdk_ami.home import account_of, app_of, partition_of, region_of, stack_of
 from cdk_ami.source.platform import Architecture, Platform
 
 _WINDOWS_ROOT = "/dev/sda1"
 
 # By stack: the values of the parameters made in it, by logical id.  A look into the tree would cost two calls each.
 _PARAMETERS: Final[WeakKeyDictionary[Stack, dict[str, str]]] = WeakKeyDictionary()
+
+# By stack: the channels that were said to have to exist.
+_TOLD: Final[WeakKeyDictionary[Stack, set[str]]] = WeakKeyDictionary()
+
+_DEPLOYMENT_STOPS: Final = (
+    "the deployment reads {name}; while that does not exist it stops before anything starts, "
+    "with 'Unable to fetch parameters [{name}]'"
+)
+_NOTHING_STARTS: Final = (
+    "each launch reads {name}; while that does not exist no instance starts, and an Auto Scaling group tries again "
+    "without end; cdk-ami preflight finds it before a deployment"
+)
 
 
 @jsii.implements(ec2.IMachineImage)
@@ -54,14 +68,37 @@ class ChannelImage(ABC):
     def image_id(self, scope: IConstruct) -> str:
         """Return what stands for the AMI in the stack of ``scope``."""
 
-    def find_faults(self, faults: Faults, *, scope: IConstruct, prop: str = "image") -> None:  # noqa: B027 - no faults
-        """Record in ``faults`` why the stack of ``scope`` cannot use the image; most always can.
+    def find_faults(self, faults: Faults, *, scope: IConstruct, prop: str = "image") -> None:
+        """Record in ``faults`` why the stack of ``scope`` cannot use the image.
 
         Args:
             faults: The call's faults.
             scope: Any construct of the stack that is to use the image.
             prop: Name of the property that holds the image.
         """
+        if self.channel.owner is None:
+            stack = stack_of(scope)
+            known.find_faults(app_of(stack), self._place(stack), faults, prop=prop)
+
+    def _place(self, stack: Stack) -> known.Place:
+        owner = self.channel.owner or account_of(stack)
+        return known.Place(owner, region_of(stack), self.channel.parameter_name)
+
+    def _read(self, scope: IConstruct, stack: Stack, *, name: str, consequence: str) -> None:
+        """Note that the stack reads the channel, and say what happens while nobody has made it."""
+        app, place = app_of(stack), self._place(stack)
+        if self.channel.owner is None:
+            known.read(app, scope, place)
+        told = _TOLD.setdefault(stack, set())
+        if name in told or known.is_written(app, place):
+            return
+        told.add(name)
+        remedy = (
+            f"build the image into this Region and account first, or run: {self.channel.seed_command}"
+            if self.channel.owner is None
+            else f"the account {self.channel.owner} has to share it with this one, by a SharedChannel"
+        )
+        Annotations.of(stack).add_info_v2("cdk-ami::ChannelMustExist", f"{consequence.format(name=name)}; {remedy}")
 
     def get_image(self, scope: Construct) -> ec2.MachineImageConfig:
         """Return the image as the CDK's own constructs want it.
@@ -89,35 +126,42 @@ class DeployedImage(ChannelImage):
         deployment reads that as well, but a channel that moved is no change by itself: another one must come with it.
         https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-ssm.html
         """
-        if is_token(self.channel.parameter_name):
-            return f"{{{{resolve:ssm:{self.channel.parameter_name}}}}}"
         stack = stack_of(scope)
-        logical_id = _logical_id("Channel", self.channel.parameter_name)
+        if is_token(self.channel.parameter_name) and self.channel.owner is None:
+            return f"{{{{resolve:ssm:{self.channel.parameter_name}}}}}"
+        logical_id = _logical_id("Channel", self._identity)
         made = _PARAMETERS.setdefault(stack, {})
         if logical_id not in made:
-            made[logical_id] = self._parameter(stack, logical_id).value_as_string
+            made[logical_id] = self._parameter(scope, stack, logical_id).value_as_string
         return made[logical_id]
 
-    def _parameter(self, stack: Stack, logical_id: str) -> CfnParameter:
-        name, seed = self.channel.parameter_name, self.channel.seed_command
-        parameter = CfnParameter(
+    @property
+    def _identity(self) -> str:
+        shared = "" if self.channel.owner is None else f"/{self.channel.owner}"
+        return f"{self.channel.parameter_name}{shared}"
+
+    def _parameter(self, scope: IConstruct, stack: Stack, logical_id: str) -> CfnParameter:
+        region = region_of(stack)
+        name = self.channel.parameter_in(partition=PARTITION_OF.get(region, "aws"), region=region)
+        self._read(scope, stack, name=name, consequence=_DEPLOYMENT_STOPS)
+        remedy = (
+            f"build the image first or run: {self.channel.seed_command}"
+            if self.channel.owner is None
+            else f"have the account {self.channel.owner} share it"
+        )
+        # A default is plain text, and no dynamic reference reads a parameter of another account: where the ARN is not
+        # known here, whoever deploys gives it.  https://github.com/aws/aws-cdk/pull/30646
+        unknown = is_token(name)
+        what = f"ARN of {self.channel.parameter_name} in this Region" if unknown else name
+        return CfnParameter(
             stack,
             logical_id,
             type="AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>",
-            default=name,
+            default=None if unknown else name,
             description=(
-                f"The AMI that the channel {name} names when the stack is deployed. "
-                f"If it cannot be fetched, build the image first or run: {seed}"
+                f"The AMI that the channel {what} names when the stack is deployed. If it cannot be fetched, {remedy}"
             ),
         )
-        if not is_announced(app_of(stack), region_of(stack), name):
-            Annotations.of(stack).add_info_v2(
-                "cdk-ami::ChannelMustExist",
-                f"the deployment reads {name}; while that does not exist it stops before anything starts, "
-                f"with 'Unable to fetch parameters [{name}]'; "
-                f"build the image into this Region and account first, or run: {seed}",
-            )
-        return parameter
 
 
 class LaunchedImage(ChannelImage):
@@ -125,12 +169,17 @@ class LaunchedImage(ChannelImage):
 
     tracking = Tracking.AT_LAUNCH
 
-    def image_id(self, scope: IConstruct) -> str:  # noqa: ARG002 - the other ways need the scope
-        """Return the reference that EC2 resolves.
+    def image_id(self, scope: IConstruct) -> str:
+        """Return the reference that EC2 resolves: by name, or by the ARN of a parameter that another account shares.
 
         https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/create-launch-template.html#use-an-ssm-parameter-instead-of-an-ami-id
         """
-        return f"resolve:ssm:{self.channel.parameter_name}"
+        stack = stack_of(scope)
+        region = region_of(stack)
+        partition = PARTITION_OF.get(region) or partition_of(stack)
+        name = self.channel.parameter_in(partition=partition, region=region)
+        self._read(scope, stack, name=name, consequence=_NOTHING_STARTS)
+        return f"resolve:ssm:{name}"
 
 
 class PinnedImage(ChannelImage):
@@ -151,7 +200,7 @@ class PinnedImage(ChannelImage):
         self.ami_ids = dict(ami_ids)
 
     def find_faults(self, faults: Faults, *, scope: IConstruct, prop: str = "image") -> None:
-        """Record in ``faults`` that no id is pinned for the stack's Region."""
+        """Record in ``faults`` that no id is pinned for the stack's Region; who pins reads no channel."""
         region = region_of(stack_of(scope))
         if not is_token(region) and region not in self.ami_ids:
             faults.add(

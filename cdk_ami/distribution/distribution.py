@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cdk_ami.checks import distribution as rules
 from cdk_ami.checks import names
-from cdk_ami.checks.rule import is_list_token
-from cdk_ami.distribution.channel import announce
+from cdk_ami.checks.rule import is_list_token, is_token
+from cdk_ami.distribution.known import Place, Sharer, announce
 from cdk_ami.distribution.target import Target
 from cdk_ami.errors import Faults
 from cdk_ami.naming import ENTRY_CHANNEL, normalized
@@ -170,7 +170,7 @@ class Distribution:
         from aws_cdk import Annotations  # noqa: PLC0415 - the plan of a distribution is read without the CDK
         from aws_cdk import aws_imagebuilder as imagebuilder  # noqa: PLC0415 - same
 
-        from cdk_ami.home import app_of, stack_of  # noqa: PLC0415 - same
+        from cdk_ami.home import account_of, app_of, stack_of  # noqa: PLC0415 - same
 
         faults = Faults(scope, construct_id)
         faults.check("name", names.resource_name(name))
@@ -184,13 +184,24 @@ class Distribution:
             description=description or f"Where the AMIs of {name} go",
             distributions=[self._distribution(target, image=name) for target in self.targets],
         )
-        announce(
-            app_of(stack_of(scope)),
-            ((region, parameter) for region, account, parameter in self.parameters(name) if account is None),
-        )
+        stack = stack_of(scope)
+        owner = account_of(stack)
+        announce(app_of(stack), self._places(name, owner=owner), self._sharers(name, owner=owner))
         for warning_id, message in self.warnings():
             Annotations.of(resource).add_warning_v2(warning_id, message)
         return resource
+
+    def _places(self, image: str, *, owner: str) -> list[Place]:
+        return [Place(account or owner, region, name) for region, account, name in self.parameters(image)]
+
+    def _sharers(self, image: str, *, owner: str) -> list[Sharer]:
+        return [
+            Sharer(account, target.region, normalized(image), owner)
+            for target in self.targets
+            if target.launch_permission is not None
+            for account in target.launch_permission.accounts
+            if not is_token(owner)
+        ]
 
     def warnings(self) -> tuple[tuple[str, str], ...]:
         """Return what is legal but risky, as pairs of a stable id and a message."""

@@ -22,6 +22,7 @@ SHOWN = [
     "ImageFleet",
     "MixedInstances",
     "Scaling",
+    "SharedChannel",
     "SourceImage",
     "TargetAccountRole",
     "ZonalInstances",

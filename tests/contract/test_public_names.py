@@ -45,6 +45,7 @@ PUBLIC = [
     "ReadyComponent",
     "Scaling",
     "Severity",
+    "SharedChannel",
     "SourceImage",
     "SpotAllocation",
     "StartCondition",

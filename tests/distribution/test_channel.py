@@ -149,7 +149,22 @@ def test_at_launch_ec2_resolves_the_channel_and_the_stack_has_no_parameter() -> 
     data = only_resource(template, "AWS::EC2::LaunchTemplate")["Properties"]["LaunchTemplateData"]
     assert data["ImageId"] == "resolve:ssm:/imagebuilder/web/latest"
     assert channel_parameters(template) == {}
-    assert infos(stack) == []
+
+
+def test_at_launch_a_channel_that_nobody_in_the_app_writes_is_told_once_with_what_happens() -> None:
+    app = make_app()
+    stack = make_stack(app=app)
+    for index in range(2):
+        ec2.LaunchTemplate(stack, f"T{index}", machine_image=WEB.machine_image(tracking=Tracking.AT_LAUNCH))
+    Distribution.to_regions("us-east-1").render(make_stack("Image", app=app), "Distribution", name="shop")
+    shop = ImageChannel.from_name("shop").machine_image(tracking=Tracking.AT_LAUNCH)
+    ec2.LaunchTemplate(stack, "Shop", machine_image=shop)
+
+    [info] = infos(stack)
+
+    assert "cdk-ami::ChannelMustExist" in info
+    assert "while that does not exist no instance starts" in info
+    assert "cdk-ami channels seed web latest" in info
 
 
 def test_pinned_the_id_of_the_stacks_region_stands_in_the_template() -> None:

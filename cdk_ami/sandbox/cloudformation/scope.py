@@ -191,7 +191,8 @@ def read_parameters(region: str, account: str) -> Callable[[Sequence[str]], Mapp
         batch = 10
         for start in range(0, len(wanted), batch):
             answer = client.get_parameters(Names=wanted[start : start + batch])
-            found |= {one["Name"]: one["Value"] for one in answer["Parameters"]}
+            # Parameters of other accounts are asked for by their ARNs, and answered under their names.
+            found |= {one[key]: one["Value"] for one in answer["Parameters"] for key in ("Name", "ARN")}
         return {name: found[name] for name in wanted if name in found}
 
     return read

@@ -7,7 +7,15 @@ from typing import Any, Final
 
 import aws_cdk as cdk
 
-from cdk_ami import Distribution, ImageChannel, LaunchPermission, LaunchTemplateUpdate, Target, Tracking
+from cdk_ami import (
+    Distribution,
+    ImageChannel,
+    LaunchPermission,
+    LaunchTemplateUpdate,
+    SharedChannel,
+    Target,
+    Tracking,
+)
 from tests.contract.refusals.row import Row, image
 
 Call = Callable[[cdk.Stack], object]
@@ -254,5 +262,30 @@ ROWS: Final = (
         "ami_ids",
         {},
         "the AMI id of each Region",
+    ),
+    Row(
+        "a channel of another account is shared on",
+        lambda stack: SharedChannel(
+            stack,
+            "Shared",
+            channels=[ImageChannel.from_shared("web", account=ACCOUNT)],
+            share_with=LaunchPermission(accounts=["333333333333"]),
+        ),
+        "S/Shared",
+        "channels[0]",
+        "/imagebuilder/web/latest",
+        "in a stack of that account",
+        "SharedChannels",
+    ),
+    Row(
+        "a channel is shared with everybody",
+        lambda stack: SharedChannel(
+            stack, "Shared", channels=[ImageChannel("web")], share_with=LaunchPermission(public=True)
+        ),
+        "S/Shared",
+        "share_with",
+        "public",
+        "name accounts",
+        "SharedWithNamed",
     ),
 )

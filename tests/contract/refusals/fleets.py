@@ -10,7 +10,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
-from cdk_ami import ImageChannel, Volume
+from cdk_ami import Distribution, ImageChannel, LaunchPermission, Target, Volume
 from tests.contract.refusals.row import SET_UP, Row, fleet, twins
 
 Call = Callable[[cdk.Stack], object]
@@ -28,7 +28,24 @@ def in_unknown_zones(stack: cdk.Stack) -> object:
     return fleet(anywhere, vpc=ec2.Vpc(anywhere, SET_UP, max_azs=2, nat_gateways=0), zones=["us-east-1a"])
 
 
+def where_it_is_shared_only(stack: cdk.Stack) -> object:
+    """Read a channel of the fleet's own account, which may launch another account's AMIs and owns none."""
+    owner = cdk.Stack(stack, SET_UP, env=cdk.Environment(account="210987654321", region="us-east-1"))
+    permission = LaunchPermission(accounts=["123456789012"])
+    target = Target(region="us-east-1", kms_key="alias/golden", launch_permission=permission)
+    Distribution(targets=[target]).render(owner, SET_UP, name="web")
+    return fleet(stack)
+
+
 ROWS: Final = (
+    Row(
+        "a fleet reads a channel in an account that shares the AMIs and owns none",
+        where_it_is_shared_only,
+        "S/Fleet",
+        "image",
+        "/imagebuilder/web/latest",
+        "from_shared('web', account='210987654321', channel='latest')",
+    ),
     Row("a fleet runs in no zone", running(zones=[]), "S/Fleet", "zones", [], "at least one zone", "Zones"),
     Row(
         "a zone is given by its id",
