@@ -30,7 +30,6 @@ class Delivery:
         kms_key: Key that encrypts the copy: a key ARN, an alias ARN, or ``alias/NAME`` or an id of the receiving
             account.  Default: the Region's EBS default key.
         source_kms_key: Key of the AMI that is copied, in the build's Region.  Default: none, or the same.
-        shared: Whether the copy gets launch permissions.
         launch_templates: Ids of launch templates that get a version.
         default_launch_templates: Those of them whose new version becomes the default one.
     """
@@ -40,7 +39,6 @@ class Delivery:
     parameters: tuple[str, ...]
     kms_key: str | None = None
     source_kms_key: str | None = None
-    shared: bool = False
     launch_templates: tuple[str, ...] = ()
     default_launch_templates: tuple[str, ...] = ()
 
@@ -61,7 +59,6 @@ class Delivery:
             "parameters": list(self.parameters),
             "kms_key": self.kms_key,
             "source_kms_key": self.source_kms_key,
-            "shared": self.shared,
             "launch_templates": list(self.launch_templates),
             "default_launch_templates": list(self.default_launch_templates),
         }
@@ -110,7 +107,6 @@ def deliveries(
                 parameters=tuple(channel_parameter(image, channel) for channel in channels),
                 kms_key=target.key_id(),
                 source_kms_key=source_kms_key,
-                shared=target.launch_permission is not None,
                 launch_templates=tuple(update.launch_template_id for update in updates),
                 default_launch_templates=tuple(
                     update.launch_template_id for update in updates if update.set_default_version

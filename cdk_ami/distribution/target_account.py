@@ -90,7 +90,13 @@ class Receiver(NamedTuple):
                     [self._ec2("image/*"), self._ec2("snapshot/*")],
                     condition=self._unless_foreign(),
                 ),
-                *self._sharing(),
+                # AWS's page asks for it whether a distribution shares the copy or not.
+                allow(
+                    "Share",
+                    ["ec2:ModifyImageAttribute"],
+                    [self._ec2("image/*")],
+                    condition={"StringEquals": self._own_tags()},
+                ),
                 *self._keys(),
                 *self._templates(),
                 *self._parameters(),
@@ -101,12 +107,11 @@ class Receiver(NamedTuple):
         """Return what the lifecycle role may do: retire the copies of these images, and nothing else."""
         marked = {"aws:ResourceTag/CreatedBy": CREATED_BY}
         mark = {"StringEquals": {**marked, "aws:RequestTag/DeprecatedBy": CREATED_BY}}
-        own = {f"aws:ResourceTag/{IMAGE_TAG}": self.images}
-        if_told = {"StringEqualsIfExists": own}
+        if_told = {"StringEqualsIfExists": {f"aws:ResourceTag/{IMAGE_TAG}": self.images}}
         return policy(
             [
                 allow("Look", ["ec2:DescribeImages", "tag:GetResources"], ["*"]),
-                allow("Retire", _RETIRE, [self._ec2("image/*")], condition={"StringEquals": {**marked, **own}}),
+                allow("Retire", _RETIRE, [self._ec2("image/*")], condition={"StringEquals": self._own_tags()}),
                 # The service tags the copies' snapshots itself, and tells nowhere whether with all tags of the AMI.
                 allow(
                     "DeleteSnapshots",
@@ -137,22 +142,12 @@ class Receiver(NamedTuple):
         """Return the condition for tagging: what is tagged is new, or known to be a copy of one of these images."""
         return {
             **_requested_in(self.regions),
-            "StringEqualsIfExists": {
-                "aws:ResourceTag/CreatedBy": CREATED_BY,
-                f"aws:ResourceTag/{IMAGE_TAG}": self.images,
-            },
+            "StringEqualsIfExists": self._own_tags(),
         }
 
-    def _sharing(self) -> Iterator[dict[str, Any]]:
-        shared = sorted({one.image for one in self.deliveries if one.shared})
-        if shared:
-            tags = {"aws:ResourceTag/CreatedBy": CREATED_BY, f"aws:ResourceTag/{IMAGE_TAG}": shared}
-            yield allow(
-                "Share",
-                ["ec2:ModifyImageAttribute"],
-                [self._ec2("image/*")],
-                condition={"StringEquals": tags},
-            )
+    def _own_tags(self) -> dict[str, Any]:
+        """Return the tags of the copies of these images."""
+        return {"aws:ResourceTag/CreatedBy": CREATED_BY, f"aws:ResourceTag/{IMAGE_TAG}": self.images}
 
     def _keys(self) -> Iterator[dict[str, Any]]:
         keys = dict.fromkeys((one.region, key) for one in self.deliveries for key in one.keys)

@@ -27,10 +27,14 @@ ROLE_HEADER: Final = "x-sandbox-role"
 SERVICE_HEADER: Final = "x-sandbox-service"
 """Header of such calls that tells the service, such as ``imagebuilder.amazonaws.com``, which the role must trust."""
 
+SOURCE_HEADER: Final = "x-sandbox-source"
+"""Header of calls that a service makes by itself for a resource of another account: the ARN of that resource."""
+
 ENGINE_HEADER: Final = "x-sandbox-engine"
 """Header of all calls of the sandbox's own engines."""
 
-_ROLE: Final[ContextVar[tuple[str | None, str | None]]] = ContextVar("role", default=(None, None))
+_NOBODY: Final = (None, None, None)
+_ROLE: Final[ContextVar[tuple[str | None, str | None, str | None]]] = ContextVar("role", default=_NOBODY)
 _LOCK: Final = Lock()
 _ENDPOINT: Final[list[str]] = []
 
@@ -56,14 +60,16 @@ def client(service: str, region: str, account: str = ACCOUNT) -> Any:
 
 
 @contextmanager
-def acting_by(role: str | None, *, for_service: str | None = None) -> Iterator[None]:
+def acting_by(role: str | None, *, for_service: str | None = None, source: str | None = None) -> Iterator[None]:
     """Let every call of this block name a role, whose permissions are then the ones that count.
 
     Args:
         role: The role's ARN; None names none.
         for_service: Principal of the service that acts with it, which the role must trust where policies are enforced.
+            Without a role the service acts by itself.
+        source: ARN of the resource that the service acts for.
     """
-    token = _ROLE.set((role, for_service))
+    token = _ROLE.set((role, for_service, source))
     try:
         yield
     finally:
@@ -88,7 +94,7 @@ def _client(service: str, region: str, account: str) -> Any:
     def act_as(request: AWSRequest, **_: object) -> None:
         request.headers["x-moto-account-id"] = account
         request.headers[ENGINE_HEADER] = "1"
-        for header, value in zip((ROLE_HEADER, SERVICE_HEADER), _ROLE.get(), strict=True):
+        for header, value in zip((ROLE_HEADER, SERVICE_HEADER, SOURCE_HEADER), _ROLE.get(), strict=True):
             if value is not None:
                 request.headers[header] = value
 

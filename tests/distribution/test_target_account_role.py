@@ -11,7 +11,6 @@ from cdk_ami import (
     ConfigError,
     Delivery,
     Distribution,
-    LaunchPermission,
     LaunchTemplateUpdate,
     Target,
     TargetAccountRole,
@@ -36,7 +35,6 @@ DISTRIBUTION = Distribution(
             kms_key=alias("eu-west-1"),
             accounts=[RECEIVES, OTHER],
             channels=["candidate"],
-            launch_permission=LaunchPermission(accounts=[OTHER]),
         ),
         Target(
             region="eu-central-1",
@@ -71,7 +69,7 @@ def statements(roles: dict[str, Any]) -> dict[str, Any]:
 def test_deliveries_tell_what_an_account_receives_in_each_region() -> None:
     first, second = DELIVERIES
 
-    assert (first.image, first.region, first.shared) == ("web", "eu-west-1", True)
+    assert (first.image, first.region) == ("web", "eu-west-1")
     assert first.parameters == tuple(f"/imagebuilder/web/{name}" for name in ("latest", "candidate", "stable"))
     assert first.keys == (alias("us-east-1"), alias("eu-west-1"))
     assert (second.launch_templates, second.default_launch_templates) == ((TEMPLATE,), (TEMPLATE,))
@@ -143,7 +141,7 @@ def test_what_a_distribution_does_not_do_its_role_may_not() -> None:
 
     document = Receiver(account=RECEIVES, deliveries=[plain]).distribution_document()
 
-    assert [one["Sid"] for one in document["Statement"]] == ["Look", "Copy", "Tag", "Channels1"]
+    assert [one["Sid"] for one in document["Statement"]] == ["Look", "Copy", "Tag", "Share", "Channels1"]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +160,7 @@ def test_a_key_without_an_account_is_the_receiving_accounts_own(key: str, resour
 
     document = Receiver(account=RECEIVES, deliveries=[delivery]).distribution_document()
 
-    assert document["Statement"][3]["Resource"] == resource
+    assert document["Statement"][4]["Resource"] == resource
 
 
 def test_images_of_several_distributions_share_the_roles() -> None:
@@ -173,7 +171,7 @@ def test_images_of_several_distributions_share_the_roles() -> None:
     retired = {one["Sid"]: one for one in receiver.lifecycle_document()["Statement"]}
 
     assert statements["Tag"]["Condition"]["StringEqualsIfExists"]["aws:ResourceTag/cdk-ami:image"] == ["shop", "web"]
-    assert statements["Share"]["Condition"]["StringEquals"]["aws:ResourceTag/cdk-ami:image"] == ["web"]
+    assert statements["Share"]["Condition"]["StringEquals"]["aws:ResourceTag/cdk-ami:image"] == ["shop", "web"]
     assert retired["Retire"]["Condition"]["StringEquals"]["aws:ResourceTag/cdk-ami:image"] == ["shop", "web"]
     assert any("imagebuilder/shop/latest" in str(one["Resource"]) for one in statements.values())
 

@@ -33,6 +33,9 @@ DENIALS: Final = {
 """Code and status of a denial, by service, else by its protocol.
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html and the common errors of each service"""
 
+SERVICE_LINKED: Final = "/aws-service-role/"
+"""Path of the roles that belong to a service.  What they may do is AWS's to say, so they are never judged."""
+
 UNDECIDED: Final = "SandboxCannotDecide"
 """Code of a refusal to judge.  No service of AWS has it."""
 
@@ -58,7 +61,9 @@ class Enforcement:
 
     def covers(self, role: str | None) -> bool:
         """Return whether the policies of a role count."""
-        return role is not None and (self._roles is None or role in self._roles)
+        if role is None or SERVICE_LINKED in role:
+            return False
+        return self._roles is None or role in self._roles
 
     @property
     def active(self) -> bool:
@@ -195,7 +200,8 @@ def _denied_by_trust(asked: Asked, role: str | None) -> Denial | None:
         return need, "because the role does not exist"
     account = role.split(":")[4] if role else asked.account
     principal = Principal(account=account, arns=(role or "", callers.principal_of(asked)), service=asked.for_service)
-    verdict = judge([identity.trust], need, Context(asked, need, role), principal)
+    context = Context(asked, need, role, by_service=asked.for_service is not None, source=asked.source)
+    verdict = judge([identity.trust], need, context, principal)
     if verdict in {Verdict.ALLOWED, Verdict.DELEGATED}:
         return None
     return need, "because no resource-based policy allows the sts:AssumeRole action"

@@ -64,6 +64,8 @@ def _pairs_of(tags: Any) -> Iterator[tuple[str, str]]:
 
 def _ec2(client: Any, _: str, name: str) -> Any:
     resource = name.partition("/")[2]
+    if resource == "*":
+        return []  # what is to be made has no tags yet, and EC2's filter would take the star for all
     return client.describe_tags(Filters=[{"Name": "resource-id", "Values": [resource]}])["Tags"]
 
 

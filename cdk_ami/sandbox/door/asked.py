@@ -30,7 +30,8 @@ class Asked:
         access_key: The key id that signed it, empty when nobody did.
         engine: Whether one of the sandbox's own engines asks.
         named_role: The role that it is made with by the caller's word, None where the keys tell.
-        for_service: The service that acts with that role by the caller's word.
+        for_service: The service that acts with that role by the caller's word, by itself where no role is named.
+        source: The resource that the service acts for by the caller's word.
         body: The body, empty where it was left in the stream.
     """
 
@@ -45,6 +46,7 @@ class Asked:
         self.engine: bool = _key(clients.ENGINE_HEADER) in environ
         self.named_role: str | None = environ.get(_key(clients.ROLE_HEADER))
         self.for_service: str | None = environ.get(_key(clients.SERVICE_HEADER))
+        self.source: str | None = environ.get(_key(clients.SOURCE_HEADER))
         self._target: str = environ.get("HTTP_X_AMZ_TARGET", "")
         self._account: str | None = environ.get("HTTP_X_MOTO_ACCOUNT_ID")
         self._encoding: str = environ.get("HTTP_CONTENT_ENCODING", "")

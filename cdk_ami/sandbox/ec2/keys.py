@@ -87,8 +87,8 @@ def resolve_key(principal: str, region: str, key: str, actions: Iterable[str] = 
         if owner != account:
             raise UnusableKeyError(f"the key {key} is the default key of {owner}, which no other account can use")
         return str(found.arn)
-    if action := access.refused(found, principal, actions):
-        raise UnusableKeyError(f"neither policy nor grants of the key {key} let {principal} do {action}")
+    if why := access.refused(found, principal, actions):
+        raise UnusableKeyError(f"the key {key} cannot be used: {why}")
     return str(found.arn)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from moto.iam.models import iam_backends
 from moto.organizations.models import organizations_backends
 
 from cdk_ami.sandbox.access.conditions import Context, UndecidedError
 from cdk_ami.sandbox.access.documents import Need, Principal, Verdict, judge, read
+from cdk_ami.sandbox.access.guard import ENFORCED, SERVICE_LINKED
 from cdk_ami.sandbox.iam.principals import account_of
 
 READ: Final = ("kms:Decrypt", "kms:CreateGrant")
@@ -20,30 +22,47 @@ https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.htm
 WRITE: Final = ("kms:GenerateDataKeyWithoutPlaintext", "kms:CreateGrant")
 """What EC2 does with the key that encrypts a new volume or snapshot."""
 
-SERVICE_LINKED: Final = "/aws-service-role/"
-"""Path of the roles that belong to a service.  Their policies hold nothing for keys, so a key must name them itself.
-
-https://docs.aws.amazon.com/autoscaling/ec2/userguide/key-policy-requirements-EBS-encryption.html
-"""
-
 
 def refused(key: Any, principal: str, actions: Iterable[str]) -> str | None:
-    """Return the first of ``actions`` that ``principal`` may not do with ``key``, a key of the emulator's, or None.
+    """Return why ``principal`` may not do the first of ``actions`` that it may not with ``key``, None when it may all.
 
-    A key policy that leaves the decision to an account's own policies lets everybody of the account in but the roles
-    of services: whether an identity's policies are enforced is for the sandbox's door to say.
+    The key is one of the emulator's.  A key policy that leaves the decision to an account's own policies lets everybody
+    of the account in but the roles of services, which have no such policies
+    (https://docs.aws.amazon.com/autoscaling/ec2/userguide/key-policy-requirements-EBS-encryption.html).  Where the
+    policies of a role are enforced, they decide; in another account than the key's they must always allow as well.
     """
     context = _context(key, principal)
     who = Principal(account=account_of(principal), arns=() if principal.endswith(":root") else (principal,))
+    own = _documents(principal) if ENFORCED.covers(principal) else None
     for action in actions:
+        need = Need(action=action, resource=key.arn)
         try:
-            verdict = judge([read(key.policy)], Need(action=action, resource=key.arn), context, who)
-        except UndecidedError:  # a policy beyond the sandbox lets nobody in
-            return action
-        allowed = verdict is Verdict.ALLOWED or (verdict is Verdict.DELEGATED and SERVICE_LINKED not in principal)
-        if verdict is Verdict.DENIED or not (allowed or _granted(key, principal, action)):
-            return action
+            verdict = judge([read(key.policy)], need, context, who)
+            allowed = own is None or judge(own, need, context) is Verdict.ALLOWED
+        except UndecidedError as error:  # a policy beyond the sandbox lets nobody in
+            return f"the sandbox cannot judge whether {principal} may do {action} with it: it lacks {error}"
+        named = verdict is Verdict.ALLOWED or (verdict is Verdict.DELEGATED and SERVICE_LINKED not in principal)
+        granted = _granted(key, principal, action)
+        if verdict is Verdict.DENIED or not (named or granted):
+            return f"neither its policy nor its grants let {principal} do {action}"
+        by_itself = granted or (verdict is Verdict.ALLOWED and who.account == account_of(key.arn))
+        if not (allowed or by_itself):
+            return f"no policy of {principal} allows {action} on it"
     return None
+
+
+def _documents(role: str) -> list[Any]:
+    """Return the policies of a role, straight from the emulator: EC2 asks while it answers."""
+    found = [one for one in list(iam_backends[account_of(role)]["aws"].roles.values()) if one.arn == role]
+    inline = [document for one in found for document in one.policies.values()]
+    managed = [
+        version.document
+        for one in found
+        for policy in one.managed_policies.values()
+        for version in policy.versions
+        if version.is_default
+    ]
+    return [read(document) for document in (*inline, *managed)]
 
 
 def _granted(key: Any, principal: str, action: str) -> bool:
@@ -56,19 +75,21 @@ def _granted(key: Any, principal: str, action: str) -> bool:
 
 def _context(key: Any, principal: str) -> Context:
     account = account_of(principal)
-    known = {
+    known: dict[str, Any] = {
+        "kms:resourcealiases": tuple(key.aliases) or None,
         "kms:viaservice": f"ec2.{key.region}.amazonaws.com",
         "kms:calleraccount": account,
         "kms:grantisforawsresource": "true",
         "aws:principalaccount": account,
         "aws:principalarn": principal,
         "aws:principalorgid": _organization(account),
+        "aws:principalorgpaths": _organization_path(account),
         "aws:requestedregion": key.region,
     }
 
     def values(name: str) -> Sequence[str] | None:
         value = known.get(name.lower())
-        return None if value is None else (value,)
+        return (value,) if isinstance(value, str) else value
 
     return values
 
@@ -77,3 +98,22 @@ def _organization(account: str) -> str | None:
     master, partition = organizations_backends.master_accounts.get(account, (account, "aws"))
     organization = organizations_backends[master][partition].org
     return None if organization is None else str(organization.id)
+
+
+def _organization_path(account: str) -> str | None:
+    """Return where in its organization an account stands, such as ``o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/``.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+    """
+    master, partition = organizations_backends.master_accounts.get(account, (account, "aws"))
+    backend = organizations_backends[master][partition]
+    if backend.org is None:
+        return None
+    units = {unit.id: unit for unit in backend.ou}
+    member = next((one for one in backend.accounts if one.id == account), None)
+    steps: list[str] = []
+    parent = None if member is None else member.parent_id
+    while parent in units:
+        steps.insert(0, parent)
+        parent = units[parent].parent_id
+    return "/".join((str(backend.org.id), str(backend.org.root_id), *steps, ""))

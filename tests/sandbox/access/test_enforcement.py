@@ -281,3 +281,48 @@ def test_enforcement_ends_on_request_and_at_a_reset(worker: AsRole, sandbox: San
 
     assert ec2.describe_vpcs()["Vpcs"]
     assert "enforce is all-roles or a list of ARNs of roles" in refusal(sandbox, "iam", enforce="worker")
+
+
+@pytest.mark.parametrize(
+    ("alias", "wanted", "why"),
+    [
+        ("alias/golden", "available", ""),
+        ("alias/other", "failed", f"no policy of {ARN} allows kms:GenerateDataKeyWithoutPlaintext on it"),
+    ],
+)
+def test_ec2_uses_a_key_for_a_role_only_as_the_role_itself_may(
+    worker: AsRole, aws: MakeClient, alias: str, wanted: str, why: str
+) -> None:
+    made = make_ami(aws("ec2"), encrypted=False)
+    key = aws("kms").create_key()["KeyMetadata"]["Arn"]
+    aws("kms").create_alias(AliasName="alias/golden", TargetKeyId=key)
+    through = {
+        "StringLike": {"kms:ViaService": "ec2.*"},
+        "ForAnyValue:StringEquals": {"kms:ResourceAliases": alias},
+    }
+    keys = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/*"
+    ec2 = worker(policy("ec2:*"), policy("kms:*", resource=keys, Condition=through))("ec2")
+
+    copy = ec2.copy_image(
+        SourceImageId=made.image_id, SourceRegion="us-east-1", Name="copy", Encrypted=True, KmsKeyId=key
+    )
+
+    (image,) = aws("ec2").describe_images(ImageIds=[copy["ImageId"]])["Images"]
+    assert image["State"] == wanted
+    assert why in image.get("StateReason", {}).get("Message", "")
+
+
+def test_what_is_to_be_made_has_no_tags_whatever_others_have(worker: AsRole, aws: MakeClient) -> None:
+    made = make_ami(aws("ec2"))
+    unless_foreign = {"StringEqualsIfExists": {"aws:ResourceTag/CreatedBy": "me"}}
+    ec2 = worker(policy("ec2:CopyImage"), policy("ec2:CreateTags", Condition=unless_foreign))("ec2", "us-east-1")
+    tagged = [{"ResourceType": "image", "Tags": [{"Key": "CreatedBy", "Value": "me"}]}]
+
+    copy = ec2.copy_image(SourceImageId=made.image_id, SourceRegion="us-east-1", Name="copy", TagSpecifications=tagged)[
+        "ImageId"
+    ]
+
+    assert denial(ec2.create_tags, Resources=[copy], Tags=[{"Key": "more", "Value": "of it"}]) == ("", "")
+    assert denial(ec2.create_tags, Resources=[made.image_id], Tags=[{"Key": "a", "Value": "b"}])[0] == (
+        "UnauthorizedOperation"
+    )

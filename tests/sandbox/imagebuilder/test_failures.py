@@ -115,8 +115,17 @@ def test_a_target_account_without_the_role_fails_naming_account_and_region(accou
     assert caught.value.response["Error"]["Code"] == "ParameterNotFound"
 
 
-def test_a_role_that_trusts_somebody_else_fails_the_target(account: Account) -> None:
-    _make_target_role(account, trusted="999999999999")
+@pytest.mark.parametrize(
+    ("trusted", "condition"),
+    [
+        ("999999999999", {}),
+        ("123456789012", {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/Promotion"}}),
+    ],
+)
+def test_a_role_that_trusts_somebody_else_fails_the_target(
+    account: Account, trusted: str, condition: dict[str, Any]
+) -> None:
+    _make_target_role(account, trusted=trusted, condition=condition)
     pipeline = account.pipeline(
         account.recipe(),
         account.infrastructure(),
@@ -154,13 +163,12 @@ def test_a_target_account_with_the_role_owns_a_copy(account: Account) -> None:
 GRANTS = ("ec2:CopyImage", "ec2:CreateTags", "ec2:DescribeImages", "ec2:ModifyImageAttribute", "ssm:PutParameter")
 
 
-def _make_target_role(account: Account, *, trusted: str, grants: tuple[str, ...] = GRANTS) -> None:
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{trusted}:root"}}
-        ],
-    }
+def _make_target_role(
+    account: Account, *, trusted: str, grants: tuple[str, ...] = GRANTS, condition: dict[str, Any] | None = None
+) -> None:
+    root = {"AWS": f"arn:aws:iam::{trusted}:root"}
+    taking = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": root, "Condition": condition or {}}
+    trust = {"Version": "2012-10-17", "Statement": [taking]}
     role = "EC2ImageBuilderDistributionCrossAccountRole"
     iam = account.aws("iam", account=TARGET)
     iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cdk_ami.sandbox.access.documents import Need
 from cdk_ami.sandbox.imagebuilder.engine import amis, roles
 from cdk_ami.sandbox.imagebuilder.engine.plan import (
     CROSS_ACCOUNT_ROLE,
@@ -121,7 +123,7 @@ def _existing(session: Session, copy: Copy) -> str:
 def _start(session: Session, copy: Copy, source_id: str, lent: list[str]) -> str:
     home = session.home
     if copy.place.account != home.account:
-        assume(session, copy.place, [*_COPY_NEEDS, *(_KEY_NEEDS if copy.kms_key else ())])
+        assume(session, copy.place, [*_copy_needs(copy), *_key_needs(session, copy, source_id)])
         _lend(session, source_id, copy.place.account, lent)
     request: dict[str, Any] = {}
     if copy.description:
@@ -142,15 +144,57 @@ def _start(session: Session, copy: Copy, source_id: str, lent: list[str]) -> str
     return str(answer["ImageId"])
 
 
-_COPY_NEEDS: Final = tuple(
-    (f"ec2:{action}", "") for action in ("CopyImage", "CreateTags", "DescribeImages", "ModifyImageAttribute")
-)
-_KEY_NEEDS: Final = tuple(
-    (f"kms:{action}", "") for action in ("CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey")
-)
-_TEMPLATE_NEEDS: Final = (("ec2:CreateLaunchTemplateVersion", ""), ("ec2:DescribeLaunchTemplates", ""))
-"""What the role of a target account must allow.
+_KEY: Final = re.compile(r"arn:[^:]+:kms:(?P<region>[^:]+):(?P<account>[^:]+):.+")
+
+_READ: Final = ("CreateGrant", "Decrypt", "DescribeKey")
+_WRITE: Final = ("CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey")
+"""What a role of a target account must allow with the key of the AMI that is copied, and with that of the copy.
 https://docs.aws.amazon.com/imagebuilder/latest/userguide/cross-account-dist.html, read 2026-11-22"""
+
+
+def _copy_needs(copy: Copy) -> Iterator[Need]:
+    """Yield what a role of a target account must allow for a copy: AWS's page names these four for every one.
+
+    https://docs.aws.amazon.com/imagebuilder/latest/userguide/cross-account-dist.html, read 2026-11-22
+    """
+    images = f"arn:aws:ec2:{copy.place.region}::image/*"
+    held = {f"aws:resourcetag/{key.lower()}": (value,) for key, value in copy.tags.items()}
+    asked = {f"aws:requesttag/{key.lower()}": (value,) for key, value in copy.tags.items()}
+    made = {**asked, "aws:tagkeys": tuple(copy.tags), "ec2:createaction": ("CopyImage",)}
+    yield Need(action="ec2:CopyImage", resource=images)
+    yield Need(action="ec2:CreateTags", resource=images, keys=made)
+    yield Need(action="ec2:DescribeImages")
+    yield Need(action="ec2:ModifyImageAttribute", resource=images, keys=held)
+
+
+def _key_needs(session: Session, copy: Copy, source_id: str) -> Iterator[Need]:
+    """Yield what a role of a target account must allow with the keys of both Regions."""
+    (source,) = session.look("ec2", "describe_images", ImageIds=[source_id])["Images"]
+    snapshots = [ebs["SnapshotId"] for ebs in _ebs(source) if ebs.get("Encrypted")]
+    described = session.look("ec2", "describe_snapshots", SnapshotIds=snapshots)["Snapshots"] if snapshots else []
+    keys = [(_READ, session.home, str(one["KmsKeyId"])) for one in described if one.get("KmsKeyId")]
+    if copy.kms_key:
+        keys.append((_WRITE, copy.place, copy.kms_key))
+    for actions, place, key in dict.fromkeys(keys):
+        arn = _key_arn(session, place, key)
+        through = {"kms:viaservice": (f"ec2.{place.region}.amazonaws.com",), "kms:grantisforawsresource": ("true",)}
+        if arn is not None:
+            for action in actions:
+                yield Need(action=f"kms:{action}", resource=arn, keys=through)
+
+
+def _key_arn(session: Session, place: Place, key: str) -> str | None:
+    """Return the ARN of a key, None where there is none: the copy then fails by itself."""
+    found = _KEY.fullmatch(key)
+    at = Place(region=found["region"], account=found["account"]) if found else place
+    try:
+        return str(session.look("kms", "describe_key", at=at, KeyId=key)["KeyMetadata"]["Arn"])
+    except StepError:
+        return None
+
+
+def _ebs(image: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one["Ebs"] for one in image.get("BlockDeviceMappings", ()) if "SnapshotId" in one.get("Ebs", {})]
 
 
 def _lend(session: Session, source_id: str, account: str, lent: list[str]) -> None:
@@ -184,32 +228,34 @@ def _take_back(session: Session, source_id: str, lent: list[str]) -> None:
 
 def _lend_snapshots(session: Session, source_id: str, operation: str, accounts: list[str]) -> None:
     (source,) = session.look("ec2", "describe_images", ImageIds=[source_id])["Images"]
-    for mapping in source.get("BlockDeviceMappings", []):
-        if "SnapshotId" in mapping.get("Ebs", {}):
-            session.look(
-                "ec2",
-                "modify_snapshot_attribute",
-                SnapshotId=mapping["Ebs"]["SnapshotId"],
-                Attribute="createVolumePermission",
-                OperationType=operation,
-                UserIds=accounts,
-            )
+    for ebs in _ebs(source):
+        session.look(
+            "ec2",
+            "modify_snapshot_attribute",
+            SnapshotId=ebs["SnapshotId"],
+            Attribute="createVolumePermission",
+            OperationType=operation,
+            UserIds=accounts,
+        )
 
 
-def assume(session: Session, place: Place, needs: Sequence[roles.Need]) -> None:
+def assume(session: Session, place: Place, needs: Iterable[Need]) -> None:
     """Take the role that lets the service work in a target account.
 
     Raises:
         StepError: When the role is missing there, does not trust the account that builds, or does not allow the work.
     """
-    principals = roles.account_principals(session.home.account)
-    roles.assume(session, place, CROSS_ACCOUNT_ROLE, needs, principals=principals)
+    roles.assume(session, place, CROSS_ACCOUNT_ROLE, tuple(needs))
+
+
+def _image(place: Place, image_id: str) -> str:
+    return f"arn:aws:ec2:{place.region}::image/{image_id}"
 
 
 def share(session: Session, place: Place, image_id: str, permissions: Sequence[Mapping[str, str]]) -> None:
     """Add launch permissions to an AMI."""
     if place.account != session.home.account:
-        assume(session, place, [("ec2:ModifyImageAttribute", "")])
+        assume(session, place, [Need(action="ec2:ModifyImageAttribute", resource=_image(place, image_id))])
     session.call(
         "ec2",
         "modify_image_attribute",
@@ -223,8 +269,11 @@ def share(session: Session, place: Place, image_id: str, permissions: Sequence[M
 def update_template(session: Session, update: TemplateUpdate, image_id: str) -> str:
     """Give a launch template a version with the AMI, from its newest version, and return the version's number."""
     if update.place.account != session.home.account:
-        more = [("ec2:ModifyLaunchTemplate", "")] if update.set_default else []
-        assume(session, update.place, [*_TEMPLATE_NEEDS, *more])
+        place = update.place
+        arn = f"arn:aws:ec2:{place.region}:{place.account}:launch-template/{update.template_id}"
+        actions = ("CreateLaunchTemplateVersion", *(("ModifyLaunchTemplate",) if update.set_default else ()))
+        needs = [Need(action=f"ec2:{action}", resource=arn) for action in actions]
+        assume(session, place, [Need(action="ec2:DescribeLaunchTemplates"), *needs])
     templates = session.call(
         "ec2", "describe_launch_templates", at=update.place, LaunchTemplateIds=[update.template_id]
     )["LaunchTemplates"]
@@ -253,7 +302,7 @@ def update_template(session: Session, update: TemplateUpdate, image_id: str) -> 
 def enable_fast_launch(session: Session, fast: FastLaunch, image_id: str) -> None:
     """Let EC2 hold snapshots of a Windows AMI that has started once already."""
     if fast.place.account != session.home.account:
-        assume(session, fast.place, [("ec2:EnableFastLaunch", "")])
+        assume(session, fast.place, [Need(action="ec2:EnableFastLaunch", resource=_image(fast.place, image_id))])
     session.call("ec2", "enable_fast_launch", at=fast.place, ImageId=image_id, **fast.request)
 
 
@@ -262,7 +311,7 @@ def write_parameter(session: Session, write: ParameterWrite, image_id: str) -> N
     if write.place.account != session.home.account:
         name = write.name if write.name.startswith("/") else f"/{write.name}"
         arn = f"arn:aws:ssm:{write.place.region}:{write.place.account}:parameter{name}"
-        assume(session, write.place, [("ssm:PutParameter", arn)])
+        assume(session, write.place, [Need(action="ssm:PutParameter", resource=arn)])
     elif session.role is None and not write.name.lstrip("/").startswith(OWN_PARAMETERS):
         raise StepError(
             write.place,

@@ -100,7 +100,7 @@ def _update(backend: ImageBuilderBackend, run: Lifecycle, image: Record, action:
         return
     # The AMIs get their date now, the image its state when the date has come.
     try:
-        entries = retire(_session(backend, run), image.body["outputResources"]["amis"], action)
+        entries = retire(_session(backend, run), image.arn, image.body["outputResources"]["amis"], action)
     except Exception as error:  # noqa: BLE001 - nobody reads a thread's errors
         _break(backend, run, error)
         return
@@ -168,7 +168,7 @@ def _perform(
         if image is None:
             continue
         try:
-            entries = retire(session, amis, action)
+            entries = retire(session, arn, amis, action)
         except Exception as error:  # noqa: BLE001 - nobody reads a thread's errors
             _break(backend, run, error)
             return

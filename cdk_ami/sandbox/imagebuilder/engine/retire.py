@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from cdk_ami.sandbox.access.documents import Need
 from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.imagebuilder import retention
 from cdk_ami.sandbox.imagebuilder.engine import roles
 from cdk_ami.sandbox.imagebuilder.engine.plan import CREATED_BY, Place
-from cdk_ami.sandbox.imagebuilder.engine.session import SERVICE, Session, StepError
+from cdk_ami.sandbox.imagebuilder.engine.session import Session, StepError
 
 ROLE: Final = "Ec2ImageBuilderCrossAccountLifecycleAccess"
 """Role that another account must have for its copies to be retired.
@@ -52,12 +53,15 @@ class Action:
     due: datetime | None = None
 
 
-def retire(session: Session, amis: Sequence[Mapping[str, Any]], action: Action) -> list[dict[str, Any]]:
-    """Do it to each AMI and return what became of them, as the API shows it; a failure keeps none from the next."""
-    return [_one(session, ami, action) for ami in amis if ami.get("image")] if action.amis else []
+def retire(session: Session, image_arn: str, amis: Sequence[Mapping[str, Any]], action: Action) -> list[dict[str, Any]]:
+    """Do it to each AMI of an image and return what became of them, as the API shows it.
+
+    A failure keeps none from the next.
+    """
+    return [_one(session, image_arn, ami, action) for ami in amis if ami.get("image")] if action.amis else []
 
 
-def _one(session: Session, ami: Mapping[str, Any], action: Action) -> dict[str, Any]:
+def _one(session: Session, image_arn: str, ami: Mapping[str, Any], action: Action) -> dict[str, Any]:
     place = Place(region=ami["region"], account=ami["accountId"])
     entry: dict[str, Any] = {
         "accountId": place.account,
@@ -67,20 +71,21 @@ def _one(session: Session, ami: Mapping[str, Any], action: Action) -> dict[str, 
         "startTime": CLOCK.now(),
     }
     try:
-        entry |= _act(session, str(ami["image"]), place, action)
+        entry |= _act(session, image_arn, str(ami["image"]), place, action)
     except StepError as error:
         entry["state"] = {"status": "FAILED", "reason": str(error)[:1024]}
     return {**entry, "endTime": CLOCK.now()}
 
 
-def _act(session: Session, image_id: str, place: Place, action: Action) -> dict[str, Any]:
-    if place.account != session.home.account:
-        more = ("DeleteSnapshot",) if action.snapshots else ()
-        needs = [(f"ec2:{name}", "") for name in (*_NEEDS[action.name], *more, "DescribeImages")]
-        roles.assume(session, place, ROLE, needs, principals=frozenset({SERVICE}))
+def _act(session: Session, image_arn: str, image_id: str, place: Place, action: Action) -> dict[str, Any]:
+    abroad = place.account != session.home.account
+    if abroad:
+        roles.assume(session, place, ROLE, [Need(action="ec2:DescribeImages")], source=image_arn)
     image = _describe(session, image_id, place)
     if image is None:
         return {"state": {"status": "SUCCESS", "reason": "The AMI does not exist any more."}}
+    if abroad:
+        roles.assume(session, place, ROLE, tuple(_needs(image, place, action)), source=image_arn)
     if action.exclusions:
         shared = session.look(
             "ec2", "describe_image_attribute", at=place, ImageId=image_id, Attribute="launchPermission"
@@ -92,6 +97,16 @@ def _act(session: Session, image_id: str, place: Place, action: Action) -> dict[
     if action.snapshots:
         return {"state": {"status": "SUCCESS"}, "snapshots": _delete_snapshots(session, image, place)}
     return {"state": {"status": "SUCCESS"}}
+
+
+def _needs(image: Mapping[str, Any], place: Place, action: Action) -> Iterator[Need]:
+    """Yield what a role of another account must allow for an action on an AMI of it."""
+    anything = f"arn:aws:ec2:{place.region}::"
+    for name in _NEEDS[action.name]:
+        yield Need(action=f"ec2:{name}", resource=f"{anything}image/{image['ImageId']}")
+    for mapping in image.get("BlockDeviceMappings") or () if action.snapshots else ():
+        if snapshot := (mapping.get("Ebs") or {}).get("SnapshotId"):
+            yield Need(action="ec2:DeleteSnapshot", resource=f"{anything}snapshot/{snapshot}")
 
 
 def _describe(session: Session, image_id: str, place: Place) -> dict[str, Any] | None:

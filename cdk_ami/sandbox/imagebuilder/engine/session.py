@@ -43,6 +43,11 @@ _BY_THE_SERVICE: Final = frozenset({"iam", "inspector2", "sts"})
 """What the service asks by itself, whatever role a build has."""
 
 
+SERVICE_LINKED_ROLE: Final = "arn:aws:iam::{account}:role/aws-service-role/imagebuilder.amazonaws.com/{name}"
+"""ARN of the role that the service acts by where it is given none.
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/image-builder-service-linked-role.html, read 2026-11-28"""
+
+
 def role_arn(role: str | None, account: str) -> str | None:
     """Return the ARN of a role that is given by name or ARN."""
     return role if role is None or role.startswith("arn:") else f"arn:aws:iam::{account}:role/{role}"
@@ -89,9 +94,15 @@ class Session:
         with clients.acting_by(role, for_service=taker):
             return self.look(service, operation, at=at, **request)
 
-    def act_by(self, account: str, role: str, *, taken_by_service: bool) -> None:
-        """Act in another account by a role of it, which the service takes itself or the account at home."""
-        self._roles[account] = (role, SERVICE if taken_by_service else None)
+    def act_by(self, account: str, role: str) -> None:
+        """Act in another account by a role of it, which was taken before."""
+        self._roles[account] = (role, None)
+
+    @property
+    def actor(self) -> str:
+        """ARN of the role that takes others: the build's own, else the service's."""
+        linked = SERVICE_LINKED_ROLE.format(account=self.home.account, name="AWSServiceRoleForImageBuilder")
+        return self.role or linked
 
     def look(self, service: str, operation: str, /, *, at: Place | None = None, **request: Any) -> dict[str, Any]:
         """Do as ``last_call`` by no role: for what the sandbox asks and the service would not."""
