@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cdk_ami.build.schedule import BuildSchedule as BuildSchedule
     from cdk_ami.build.schedule import StartCondition as StartCondition
     from cdk_ami.build.trigger import BuildTrigger as BuildTrigger
+    from cdk_ami.distribution.accounts import Accounts as Accounts
     from cdk_ami.distribution.channel import ImageChannel as ImageChannel
     from cdk_ami.distribution.channel import Tracking as Tracking
     from cdk_ami.distribution.channel_image import ChannelImage as ChannelImage
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from cdk_ami.source.platform import Platform as Platform
 
 _HOMES = {
+    "Accounts": "distribution.accounts",
     "AgentConfig": "recipe.agent",
     "AgentLog": "recipe.agent",
     "AgentMetrics": "recipe.agent",

@@ -6,6 +6,7 @@ import sys
 import cdk_ami
 
 PUBLIC = [
+    "Accounts",
     "AgentConfig",
     "AgentLog",
     "AgentMetrics",
