@@ -39,6 +39,7 @@ MENDED_SERVICES: Final = (
     "ssm",
     "ec2",
     "autoscaling",
+    "elbv2",
     "events",
     "lambda_",
     "logs",

@@ -56,6 +56,7 @@ OPERATIONS: Final[dict[str, call.Operation]] = {
 
 INSTEAD: Final = frozenset(
     {
+        "AttachVolume",
         "CopyImage",
         "CopySnapshot",
         "CreateImage",

@@ -1,4 +1,4 @@
-"""CreateVolume, checked as a launch checks its volumes."""
+"""CreateVolume, checked as a launch checks its volumes, and AttachVolume, which takes a free volume of the zone."""
 
 from __future__ import annotations
 
@@ -63,4 +63,32 @@ def _record(volume: HeldVolume) -> dict[str, Any]:
     return {name: value for name, value in record.items() if value is not None}
 
 
-OPERATIONS: Final[dict[str, Operation]] = {"CreateVolume": create_volume}
+def attach_volume(call: Call) -> Answer:
+    """Answer AttachVolume."""
+    volume = call.backend.get_volume(call.need("VolumeId"))
+    instance = call.backend.get_instance(call.need("InstanceId"))
+    device = call.need("Device")
+    if volume.status == "in-use" and not volume.multi_attach_enabled:
+        raise refusal("VolumeInUse", f"{volume.id} is already attached to an instance")
+    if volume.status not in {"available", "in-use"}:
+        raise refusal("IncorrectState", f"The volume '{volume.id}' is {volume.status}.")
+    if volume.zone.name != instance.placement.zone:
+        raise refusal("InvalidVolume.ZoneMismatch", f"The volume '{volume.id}' is not in the zone of {instance.id}")
+    if instance.state not in {"running", "stopped"}:
+        raise refusal("IncorrectState", f"Instance '{instance.id}' is not 'running'.")
+    if device in instance.block_device_mapping:
+        raise refusal(
+            "InvalidParameterValue",
+            f"Invalid value '{device}' for unixDevice. Attachment point {device} is already in use",
+        )
+    made = call.backend.attach_volume(volume.id, instance.id, device)
+    return {
+        "AttachTime": made.attach_time,
+        "Device": device,
+        "InstanceId": instance.id,
+        "State": "attaching",
+        "VolumeId": volume.id,
+    }
+
+
+OPERATIONS: Final[dict[str, Operation]] = {"AttachVolume": attach_volume, "CreateVolume": create_volume}

@@ -246,3 +246,84 @@ class Volume(Handler):
     def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Remove the volume."""
         context.client("ec2").delete_volume(VolumeId=physical_id)
+
+
+@handles("AWS::EC2::VolumeAttachment", "Device InstanceId VolumeId", updates="")
+class VolumeAttachment(Handler):
+    """A volume at an instance.  As with AWS, one that is replaced is attached anew before the old one is detached."""
+
+    def create(self, context: Context, new: Mapping[str, Any]) -> Made:
+        """Attach the volume and wait for it."""
+        client = context.client("ec2")
+        client.attach_volume(**new)
+        name = f"{new['VolumeId']}|{new['InstanceId']}"
+        context.began(name)
+        wait(lambda: _attachment(client, new["VolumeId"]) == "attached", what=name)
+        return Made(physical_id=name)
+
+    def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Detach the volume and wait until it is free."""
+        client = context.client("ec2")
+        volume, _, instance = physical_id.partition("|")
+        if _state(client, instance) in {"shutting-down", "terminated"}:
+            return
+        client.detach_volume(VolumeId=volume, InstanceId=instance)
+        wait(lambda: _attachment(client, volume) == "detached", what=physical_id)
+
+
+def _attachment(client: Any, volume: str) -> str:
+    found = client.describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"]
+    return str(found[0]["State"]) if found else "detached"
+
+
+INTERFACE: Final = ("Description", "PrivateIpAddress", "SubnetId")
+"""Properties of a network interface that CreateNetworkInterface takes by the same name."""
+
+
+@handles("AWS::EC2::NetworkInterface", f"GroupSet SourceDestCheck Tags {' '.join(INTERFACE)}")
+class NetworkInterface(Handler):
+    """A network interface of its own."""
+
+    def create(self, context: Context, new: Mapping[str, Any]) -> Made:
+        """Make the interface."""
+        client = context.client("ec2")
+        own = {name: new[name] for name in INTERFACE if name in new}
+        groups = {"Groups": new["GroupSet"]} if "GroupSet" in new else {}
+        tags = specification(context, "network-interface", new)
+        found = client.create_network_interface(**own, **groups, **tags)["NetworkInterface"]
+        context.began(found["NetworkInterfaceId"])
+        if new.get("SourceDestCheck") is False:
+            self._check_source(client, found["NetworkInterfaceId"], value=False)
+        return self._made(client, found["NetworkInterfaceId"])
+
+    def update(self, context: Context, physical_id: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Made:
+        """Set what differs."""
+        client, differ = context.client("ec2"), changed(old, new)
+        if "GroupSet" in differ:
+            client.modify_network_interface_attribute(NetworkInterfaceId=physical_id, Groups=new["GroupSet"])
+        if "SourceDestCheck" in differ:
+            self._check_source(client, physical_id, value=new.get("SourceDestCheck", True))
+        if "Description" in differ:
+            description = {"Value": new.get("Description", "")}
+            client.modify_network_interface_attribute(NetworkInterfaceId=physical_id, Description=description)
+        retag(context, physical_id, old, new)
+        return self._made(client, physical_id)
+
+    def delete(self, context: Context, physical_id: str, properties: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Remove the interface."""
+        context.client("ec2").delete_network_interface(NetworkInterfaceId=physical_id)
+
+    def _check_source(self, client: Any, name: str, *, value: bool) -> None:
+        client.modify_network_interface_attribute(NetworkInterfaceId=name, SourceDestCheck={"Value": value})
+
+    def _made(self, client: Any, name: str) -> Made:
+        found = client.describe_network_interfaces(NetworkInterfaceIds=[name])["NetworkInterfaces"][0]
+        return Made(
+            physical_id=name,
+            attributes={
+                "Id": name,
+                "PrimaryPrivateIpAddress": found["PrivateIpAddress"],
+                "SecondaryPrivateIpAddresses": [],
+                "VpcId": found["VpcId"],
+            },
+        )
