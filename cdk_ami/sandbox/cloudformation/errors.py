@@ -42,5 +42,11 @@ class InsufficientCapabilitiesError(CloudFormationError):
     code = "InsufficientCapabilitiesException"
 
 
+class TokenAlreadyExistsError(CloudFormationError):
+    """The request was made before."""
+
+    code = "TokenAlreadyExistsException"
+
+
 class ResourceError(Exception):
     """One resource could not be made, changed or removed; its stack rolls back."""

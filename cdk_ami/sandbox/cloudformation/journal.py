@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from cdk_ami.sandbox import clients
 from cdk_ami.sandbox.cloudformation.state import Clock, Event, Record, Stack
+from cdk_ami.sandbox.events.emit import emit
 
 _LOG: Final = logging.getLogger("cdk_ami.sandbox")
 
@@ -33,6 +34,7 @@ class Journal:
         stack.events.append(event)
         _notify(stack, event)
         stack.status, stack.reason = status, reason
+        _tell(stack, event)
 
     def resource(self, stack: Stack, record: Record, status: str, reason: str | None = None) -> None:
         """Set the status of a resource."""
@@ -51,8 +53,21 @@ class Journal:
             status=status,
             reason=reason,
             time=self.clock.now(),
-            token=token,
+            token=token or stack.token,
         )
+
+
+def _tell(stack: Stack, event: Event) -> None:
+    """Emit the event of a stack's new status.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/event-detail-stack-status-change.html
+    """
+    detail = {
+        "stack-id": stack.arn,
+        "status-details": {"status": event.status, "status-reason": event.reason or ""},
+        "client-request-token": event.token or "",
+    }
+    emit(stack.region, stack.account, "aws.cloudformation", "CloudFormation Stack Status Change", detail, [stack.arn])
 
 
 def _notify(stack: Stack, event: Event) -> None:

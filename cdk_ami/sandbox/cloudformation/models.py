@@ -21,6 +21,7 @@ from cdk_ami.sandbox.cloudformation.errors import (
     CloudFormationError,
     InsufficientCapabilitiesError,
     InvalidChangeSetStatusError,
+    TokenAlreadyExistsError,
 )
 from cdk_ami.sandbox.cloudformation.journal import Journal
 from cdk_ami.sandbox.cloudformation.resources import custom
@@ -33,6 +34,9 @@ ANSWER_WITHIN_SECONDS: Final = 8.0
 
 The CDK command line looks again only after five seconds, so that an operation which outlasts the call costs up to five
 seconds more.  Clients wait a minute for an answer; progress is shown from then on."""
+
+_BEGINS_WITHIN_SECONDS: Final = 0.001
+"""How often to look whether an operation has begun."""
 
 RESET_WITHIN_SECONDS: Final = 2.0
 """How long a reset waits for the resources that a running operation has begun."""
@@ -329,6 +333,7 @@ class CloudFormationBackend(BaseBackend):  # type: ignore[misc]  # the emulator 
         """Change a stack at once, without a change set."""
         with self._lock:
             stack = self.find(request["StackName"])
+            _check_token(stack, request)
             _check_updatable(stack)
             definition = self.definition(request, stack)
             made = plan.make(self.engine.scope(stack, definition))
@@ -339,7 +344,9 @@ class CloudFormationBackend(BaseBackend):  # type: ignore[misc]  # the emulator 
             operation = self._operation(
                 stack, definition, create=False, on_failure=on_failure, retain_except_on_create=False
             )
-        self._begin(stack, operation)
+            stack.token = request.get("ClientRequestToken")
+            stack.tokens |= {stack.token} - {None}
+        self._begin(stack, operation, patient=False)
         return stack
 
     def delete_stack(self, request: Mapping[str, Any]) -> None:
@@ -392,7 +399,7 @@ class CloudFormationBackend(BaseBackend):  # type: ignore[misc]  # the emulator 
                     f"Stack:{stack.arn} is in {stack.status} state and can not be rolled back from."
                 )
             self._start(stack)
-        self._begin(stack, lambda: self.engine.roll_back_update(stack, "User Initiated", skip=skip))
+        self._begin(stack, lambda: self.engine.roll_back_update(stack, "User Initiated", skip=skip), patient=False)
 
     def _new_stack(self, name: str) -> Stack:
         if not STACK_NAME.fullmatch(name):
@@ -425,10 +432,18 @@ class CloudFormationBackend(BaseBackend):  # type: ignore[misc]  # the emulator 
         return lambda: self.engine.update(stack, definition, disable_rollback=stack.disable_rollback)
 
     def _start(self, stack: Stack) -> None:
-        stack.operation_id = str(uuid4())
+        stack.operation_id, stack.token = str(uuid4()), None
         stack.idle.clear()
 
-    def _begin(self, stack: Stack, operation: Callable[[], None]) -> None:
+    def _begin(self, stack: Stack, operation: Callable[[], None], *, patient: bool = True) -> None:
+        """Carry an operation out in a thread of its own.
+
+        Args:
+            stack: The stack.
+            operation: What to do.
+            patient: Whether to answer when it is done, if that is soon; else as soon as it has begun.
+        """
+
         def run() -> None:
             try:
                 operation()
@@ -443,7 +458,10 @@ class CloudFormationBackend(BaseBackend):  # type: ignore[misc]  # the emulator 
                 stack.idle.set()
 
         Thread(target=run, name=f"stack {stack.name}", daemon=True).start()
-        stack.idle.wait(ANSWER_WITHIN_SECONDS)
+        if patient:
+            stack.idle.wait(ANSWER_WITHIN_SECONDS)
+        while not (stack.idle.is_set() or stack.status.endswith("_IN_PROGRESS")):
+            stack.idle.wait(_BEGINS_WITHIN_SECONDS)
 
 
 def _anything(stack: Stack, definition: Definition, made: plan.Plan) -> bool:
@@ -456,6 +474,11 @@ def _anything(stack: Stack, definition: Definition, made: plan.Plan) -> bool:
         or before.notification_arns != definition.notification_arns
         or stack.status == "UPDATE_FAILED"
     )
+
+
+def _check_token(stack: Stack, request: Mapping[str, Any]) -> None:
+    if request.get("ClientRequestToken") in stack.tokens:
+        raise TokenAlreadyExistsError(f"Token {request['ClientRequestToken']} already exists")
 
 
 def _check_idle(stack: Stack) -> None:

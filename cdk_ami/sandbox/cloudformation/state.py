@@ -10,12 +10,13 @@ from threading import Lock
 from typing import Any
 from uuid import uuid4
 
+from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.cloudformation.parameters import Parameter
 from cdk_ami.sandbox.cloudformation.template import Template
 
 
 class Clock:
-    """Tells the time in whole milliseconds, never the same one twice: tools sort events by it."""
+    """Tells the sandbox's time in whole milliseconds, never the same one twice: tools sort events by it."""
 
     def __init__(self) -> None:
         self._last = datetime.min.replace(tzinfo=UTC)
@@ -24,7 +25,7 @@ class Clock:
     def now(self) -> datetime:
         """Return the time, later than any time returned before."""
         with self._lock:
-            now = datetime.now(UTC)
+            now = CLOCK.now()
             now = now.replace(microsecond=now.microsecond // 1000 * 1000)
             self._last = max(now, self._last + timedelta(milliseconds=1))
             return self._last
@@ -116,6 +117,8 @@ class Stack:
         displaced: Resources that an unfinished update has replaced, newest last.
         leftovers: Replacements that failed half made, to be removed by the roll back.
         idle: Set while no operation runs.
+        token: What the caller of the running operation knows it by.
+        tokens: Those of all operations.
     """
 
     name: str
@@ -142,6 +145,8 @@ class Stack:
     change_sets: dict[str, ChangeSet] = field(default_factory=dict)
     idle: Flag = field(default_factory=Flag)
     operation_id: str = field(default_factory=lambda: str(uuid4()))
+    token: str | None = None
+    tokens: set[str] = field(default_factory=set)
     last_change_set: str | None = None
     deployment_config: Mapping[str, Any] | None = None
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError, UnknownServiceError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, UnknownServiceError
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from cdk_ami.sandbox import clients
@@ -85,6 +85,8 @@ def call(
         return {} if shape.output_shape is None else dict(from_api(shape.output_shape, answer))
     except ClientError as error:
         raise failure(service, error) from error
+    except HTTPClientError as error:
+        raise StateError(f"{prefix(service)}.SdkClientException", f"Unable to execute HTTP request: {error}") from error
     except BotoCoreError as error:
         raise StateError("States.Runtime", f"{service}:{operation}: {error}") from error
 
