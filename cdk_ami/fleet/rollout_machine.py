@@ -51,6 +51,7 @@ class RolloutPlan(NamedTuple):
         stack: Id of the fleet's stack.
         parameter: Logical id of the stack's parameter that reads the channel.
         group: Logical id of the Auto Scaling group.
+        group_name: Its name.
         channel: Name of the channel's parameter.
         state: Name of the parameter that holds the rollout's state.
         freeze: Name of the parameter that freezes the fleet while it exists.
@@ -66,6 +67,7 @@ class RolloutPlan(NamedTuple):
     stack: str
     parameter: str
     group: str
+    group_name: str
     channel: str
     state: str
     freeze: str
@@ -473,8 +475,9 @@ def _guard(plan: RolloutPlan) -> dict[str, State]:
             *([(closed, "Is the closed window known")] if plan.windowed else []),
             (mine, "Name the parameters"),
         ],
-        default="Say that it begins",
+        default="Find refreshes",
     )
+    states |= _refreshes(plan)
     if plan.windowed:
         states["Is the closed window known"] = choose(
             [([_last(RolloutPhase.WAITING), *_SAME_AS_LAST], _DONE)], default="Say that the window is closed"
@@ -498,6 +501,46 @@ def _guard(plan: RolloutPlan) -> dict[str, State]:
         notify=True,
         then="Forget that another try was asked for",
     )
+
+
+def _refreshes(plan: RolloutPlan) -> dict[str, State]:
+    """Wait for a refresh that somebody else has started: CloudFormation cannot start another meanwhile.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_StartInstanceRefresh.html
+    """
+    active = " || ".join(f"@.Status=='{status}'" for status in _ACTIVE_REFRESH)
+    return {
+        "Find refreshes": task(
+            "autoscaling:describeInstanceRefreshes",
+            {"AutoScalingGroupName": plan.group_name, "MaxRecords": 10},
+            selector={"active.$": f"$.InstanceRefreshes[?({active})].Status"},
+            result="$.refreshes",
+            then="Is the group refreshed",
+        ),
+        "Is the group refreshed": choose(
+            [
+                (
+                    [
+                        is_("$.refreshes.active[0]", IsPresent=True),
+                        or_([_last(RolloutPhase.WAITING), _last(RolloutPhase.RUNNING)]),
+                        *_SAME_AS_LAST,
+                    ],
+                    _WAIT,
+                ),
+                ([is_("$.refreshes.active[0]", IsPresent=True)], "Say that the group is refreshed"),
+            ],
+            default="Say that it begins",
+        ),
+        **_say(
+            plan,
+            "Say that the group is refreshed",
+            RolloutPhase.WAITING,
+            **_NEXT_CHANNEL,
+            previous="$.stack.ami[0]",
+            reason="States.Format('An instance refresh of the group is {}.', $.refreshes.active[0])",
+            then=_WAIT,
+        ),
+    }
 
 
 def _update(plan: RolloutPlan) -> dict[str, State]:
@@ -641,6 +684,7 @@ def _busy() -> State:
     return is_("$.stack.status", StringMatches="*_IN_PROGRESS")
 
 
+_ACTIVE_REFRESH: Final = ("Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking")
 _ENDED: Final = (RolloutPhase.SUCCEEDED, RolloutPhase.ROLLED_BACK, RolloutPhase.FAILED)
 _SAME_AS_LAST: Final = (
     is_("$.last.ami", StringEqualsPath="$.channel.ami"),

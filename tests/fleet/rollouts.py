@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 from cdk_ami.fleet.rollout_machine import RolloutPlan, definition
 from cdk_ami.fleet.rollout_state import RolloutState, freeze_parameter, parse, rollout_parameter
 from cdk_ami.sandbox.clock import CLOCK
+from cdk_ami.sandbox.server import Sandbox
+from tests.support.control import ask
 from tests.support.happenings import Happenings
 from tests.support.sandbox import wait_until
 
@@ -42,8 +44,8 @@ TEMPLATE = {
 class Bench:
     """One stack, its channel and its rollout.  The clock runs fast, so that waits take no time."""
 
-    def __init__(self, it: Happenings, **options: Any) -> None:
-        self.it, self.aws = it, it.aws
+    def __init__(self, it: Happenings, sandbox: Sandbox, **options: Any) -> None:
+        self.it, self.aws, self.sandbox = it, it.aws, sandbox
         self.ssm, self.sfn, self.cloudformation = it.aws("ssm"), it.aws("stepfunctions"), it.aws("cloudformation")
         CLOCK.run_at(5_000)
         trusted = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -51,6 +53,15 @@ class Bench:
             RoleName="rollout", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trusted]})
         )["Role"]["Arn"]
         self.topic = self.aws("sns").create_topic(Name="rollouts")["TopicArn"]
+        data = {"ImageId": GOOD[0], "InstanceType": "t3.micro"}
+        self.aws("ec2").create_launch_template(LaunchTemplateName="shop", LaunchTemplateData=data)
+        self.aws("autoscaling").create_auto_scaling_group(
+            AutoScalingGroupName="shop",
+            MinSize=0,
+            MaxSize=0,
+            AvailabilityZones=["us-east-1a"],
+            LaunchTemplate={"LaunchTemplateName": "shop", "Version": "1"},
+        )
         self.move(GOOD[0])
         self.cloudformation.create_stack(
             StackName="shop",
@@ -62,6 +73,7 @@ class Bench:
             stack="shop",
             parameter="Channel",
             group="Group",
+            group_name="shop",
             channel=CHANNEL,
             state=STATE,
             freeze=FREEZE,
@@ -133,6 +145,30 @@ class Bench:
     def fault(self, **asked: Any) -> str:
         """Cause a fault; return its id."""
         return str(self.it.ask("faults", {"callers": "engines", **asked})["id"])
+
+    def end(self, fault: str) -> int:
+        """End a fault; return how often it has struck."""
+        (ended,) = ask(self.sandbox, "faults", method="DELETE", id=fault)["faults"]
+        return int(ended["struck"])
+
+    def forget_calls(self) -> None:
+        """Empty the log of calls."""
+        ask(self.sandbox, "calls", method="DELETE")
+
+    def deploy(self, other: str = "kept") -> None:
+        """Begin to update the stack as a deployment does."""
+        self.cloudformation.update_stack(
+            StackName="shop",
+            TemplateBody=json.dumps(TEMPLATE),
+            Parameters=[{"ParameterKey": "Other", "ParameterValue": other}],
+        )
+
+    def steps(self, execution: str) -> list[str]:
+        """Return the states that an execution went through, in order, Map's own left aside."""
+        pages = self.sfn.get_paginator("get_execution_history").paginate(executionArn=execution)
+        events = [event for page in pages for event in page["events"]]
+        entered = [event["stateEnteredEventDetails"]["name"] for event in events if "stateEnteredEventDetails" in event]
+        return [name for name in entered if name != "Name one"]
 
     def fail_bad(self, **asked: Any) -> str:
         """Let the stack's resource refuse the bad AMI."""

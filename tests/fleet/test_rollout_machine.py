@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cdk_ami.fleet.rollout_machine import definition
-from cdk_ami.fleet.rollout_state import RolloutPhase, RolloutState
+from cdk_ami.fleet.rollout_state import RolloutPhase
 from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.server import Sandbox
 from tests.fleet.rollouts import BAD, COPY, FREEZE, GOOD, STATE, Bench
@@ -25,8 +25,8 @@ def it(sandbox: Sandbox, aws: MakeClient) -> Iterator[Happenings]:
 
 
 @pytest.fixture
-def bench(it: Happenings) -> Bench:
-    return Bench(it)
+def bench(it: Happenings, sandbox: Sandbox) -> Bench:
+    return Bench(it, sandbox)
 
 
 def check(bench: Bench, phase: RolloutPhase, ami: str, previous: str, version: int) -> None:
@@ -97,8 +97,8 @@ def test_a_frozen_fleet_says_why_and_goes_on_when_it_thaws(bench: Bench) -> None
     check(bench, RolloutPhase.SUCCEEDED, GOOD[1], GOOD[0], version)
 
 
-def test_outside_its_window_a_rollout_waits_and_inside_it_begins(it: Happenings) -> None:
-    bench = Bench(it, windowed=True)
+def test_outside_its_window_a_rollout_waits_and_inside_it_begins(it: Happenings, sandbox: Sandbox) -> None:
+    bench = Bench(it, sandbox, windowed=True)
     version = bench.move(GOOD[1])
     assert [bench.run(), bench.run()] == ["SUCCEEDED", "SUCCEEDED"]
     waiting, updates = bench.state(), bench.updates()
@@ -109,31 +109,240 @@ def test_outside_its_window_a_rollout_waits_and_inside_it_begins(it: Happenings)
     check(bench, RolloutPhase.SUCCEEDED, GOOD[1], GOOD[0], version)
 
 
-def test_a_busy_stack_is_waited_for_and_of_many_executions_one_works_and_one_waits(bench: Bench) -> None:
-    held = bench.fault(service="ssm", operation="PutParameter", parameters={"Name": COPY}, latency=1_000_000.0)
-    bench.cloudformation.update_stack(
-        StackName="shop",
-        UsePreviousTemplate=True,
-        Parameters=[{"ParameterKey": "Channel", "UsePreviousValue": True}],
-    )
+def test_of_many_executions_at_a_busy_stack_one_works_and_the_newest_waits(bench: Bench) -> None:
+    bench.run()
+    held = bench.fault(service="ssm", operation="PutParameter", parameters={"Name": COPY}, latency=1e9)
+    bench.deploy("other")
+    version = bench.move(GOOD[1])
     first = bench.start()
     wait_until(lambda: bench.state().state is RolloutPhase.WAITING)
-    bench.move(GOOD[1])
     second = bench.start()
     third = bench.start()
-    wait_until(lambda: bench.ended(second) == "SUCCEEDED")  # it leaves the wait to the third
-    bench.it.ask("faults")
-    release(bench, held)
+    second_left = bench.ended(second)
+    bench.end(held)
 
-    assert [bench.ended(first), bench.ended(third)] == ["SUCCEEDED", "SUCCEEDED"]
+    assert [second_left, bench.ended(first), bench.ended(third)] == ["SUCCEEDED"] * 3
 
-    check(bench, RolloutPhase.SUCCEEDED, GOOD[1], GOOD[0], 2)
+    check(bench, RolloutPhase.SUCCEEDED, GOOD[1], GOOD[0], version)
     assert bench.updates() == 2
 
 
-def release(bench: Bench, fault: str) -> None:
-    from tests.support.control import ask  # noqa: PLC0415
+def test_an_update_of_somebody_else_that_comes_first_is_waited_for(bench: Bench) -> None:
+    busy = {"code": "ValidationError", "message": "Stack:shop is in UPDATE_IN_PROGRESS state and can not be updated."}
+    bench.fault(service="cloudformation", operation="UpdateStack", error=busy, first=2)
+    version = bench.move(GOOD[1])
 
-    del ask
-    bench.aws  # noqa: B018
-    raise NotImplementedError(fault)
+    bench.run()
+
+    check(bench, RolloutPhase.SUCCEEDED, GOOD[1], GOOD[0], version)
+    assert bench.told() == ["shop: RUNNING", "shop: SUCCEEDED"]
+
+
+def test_a_roll_back_that_fails_is_continued(bench: Bench) -> None:
+    bench.run()
+    error = {"code": "ValidationException", "message": "out of order"}
+    bench.fault(service="ssm", operation="PutParameter", parameters={"Name": COPY}, error=error, first=3)
+    version = bench.move(GOOD[1])
+
+    assert bench.run() == "SUCCEEDED"
+
+    check(bench, RolloutPhase.ROLLED_BACK, GOOD[1], GOOD[0], version)
+    assert len(bench.calls(service="cloudformation", operation="ContinueUpdateRollback")) == 2
+
+
+def test_a_roll_back_that_fails_for_good_is_reported_and_left_to_people(bench: Bench) -> None:
+    bench.run()
+    error = {"code": "ValidationException", "message": "out of order"}
+    bench.fault(service="ssm", operation="PutParameter", parameters={"Name": COPY}, error=error)
+    bench.move(GOOD[1])
+
+    assert [bench.run(), bench.run()] == ["SUCCEEDED", "SUCCEEDED"]
+
+    assert bench.stack()[0] == "UPDATE_ROLLBACK_FAILED"
+    assert (bench.state().state, bench.state().reason) == (RolloutPhase.FAILED, "The stack is UPDATE_ROLLBACK_FAILED.")
+    assert bench.told()[-1] == "shop: FAILED"
+    assert bench.told().count("shop: FAILED") == 1
+
+
+def test_a_stack_that_stays_busy_is_reported_after_as_many_looks_as_there_is_patience_for(
+    it: Happenings, sandbox: Sandbox
+) -> None:
+    bench = Bench(it, sandbox, patience=3)
+    held = bench.fault(service="ssm", operation="PutParameter", parameters={"Name": COPY}, latency=1e9)
+    version = bench.move(GOOD[1])
+
+    assert bench.run() == "SUCCEEDED"
+    state = bench.state()
+    bench.end(held)
+    it.settle()
+    bench.run()
+
+    assert state.state is RolloutPhase.FAILED
+    assert state.reason == "After 3 looks, 30 seconds apart, the stack is still UPDATE_IN_PROGRESS."
+    check(bench, RolloutPhase.SUCCEEDED, GOOD[1], GOOD[0], version)
+
+
+def test_an_update_that_is_refused_is_reported_with_the_words_of_the_service(bench: Bench) -> None:
+    error = {"code": "AccessDenied", "message": "not authorized to perform: ec2:CreateLaunchTemplateVersion"}
+    bench.fault(service="cloudformation", operation="UpdateStack", error=error)
+    bench.move(GOOD[1])
+
+    assert [bench.run(), bench.run()] == ["SUCCEEDED", "SUCCEEDED"]
+
+    assert bench.state().state is RolloutPhase.FAILED
+    assert "ec2:CreateLaunchTemplateVersion" in bench.state().reason
+    assert bench.told() == ["shop: RUNNING", "shop: FAILED"]
+
+
+def test_nothing_to_update_is_success(bench: Bench) -> None:
+    error = {"code": "ValidationError", "message": "No updates are to be performed."}
+    bench.fault(service="cloudformation", operation="UpdateStack", error=error)
+    bench.move(GOOD[1])
+
+    assert [bench.run(), bench.run()] == ["SUCCEEDED", "SUCCEEDED"]
+
+    assert (bench.state().state, bench.state().reason) == (RolloutPhase.SUCCEEDED, "There was nothing to update.")
+    assert bench.told() == ["shop: RUNNING", "shop: SUCCEEDED"]
+
+
+def test_a_channel_that_is_gone_is_reported_and_a_stack_that_is_gone_ends_everything(bench: Bench) -> None:
+    bench.run()
+    bench.ssm.delete_parameter(Name=bench.plan.channel)
+    bench.run()
+    state = bench.state()
+    bench.cloudformation.delete_stack(StackName="shop")
+
+    assert bench.run() == "SUCCEEDED"
+
+    assert (state.state, state.reason) == (RolloutPhase.FAILED, f"There is no parameter {bench.plan.channel}.")
+
+
+def test_a_channel_whose_write_came_to_nothing_after_its_answer_moves_nothing(bench: Bench) -> None:
+    bench.run()
+    bench.move("ami-00000000000000000", DataType="aws:ec2:image")
+    bench.it.settle()
+
+    assert bench.run() == "SUCCEEDED"
+
+    check_quiet(bench)
+
+
+def test_a_state_that_nobody_can_read_is_written_anew(bench: Bench) -> None:
+    bench.ssm.put_parameter(Name=STATE, Value="who knows", Type="String")
+    version = bench.move(GOOD[1])
+
+    bench.run()
+
+    check(bench, RolloutPhase.SUCCEEDED, GOOD[1], GOOD[0], version)
+
+
+def check_quiet(bench: Bench) -> None:
+    assert bench.stack() == ("CREATE_COMPLETE", GOOD[0])
+    assert (bench.state().state, bench.state().ami, bench.updates()) == (RolloutPhase.SUCCEEDED, GOOD[0], 0)
+
+
+class Scenario:
+    """One rollout that ends well and one that is rolled back, over and over."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        bench.run()
+        bench.fail_bad()
+        self._good = 0
+
+    def move(self, *, good: bool) -> tuple[str, str, int]:
+        """Move the channel to another AMI; return it, the one that runs, and the version."""
+        runs = self.bench.stack()[1]
+        self._good += good
+        ami = GOOD[self._good % 2] if good else BAD
+        return ami, runs, self.bench.move(ami)
+
+    def check(self, moved: tuple[str, str, int]) -> None:
+        """Hold what there is against what should be: nothing stands half way."""
+        ami, runs, version = moved
+        check(self.bench, RolloutPhase.ROLLED_BACK if ami == BAD else RolloutPhase.SUCCEEDED, ami, runs, version)
+
+
+WRITES = {"Publish", "PutParameter", "UpdateStack"}
+
+
+def test_a_call_that_is_throttled_or_loses_its_answer_anywhere_changes_nothing_of_the_end(
+    bench: Bench, record_property: Any
+) -> None:
+    scenario, points = Scenario(bench), Counter[str]()
+    for good in (True, False):
+        bench.forget_calls()
+        moved = scenario.move(good=good)
+        bench.run()
+        scenario.check(moved)
+        begun = good
+        for call, before in numbered(bench):
+            begun = begun or call["operation"] == "UpdateStack"  # until then both ways are one
+            for kind in ("throttle", "lose_answer") if begun else ():
+                if kind == "lose_answer" and call["operation"] not in WRITES:
+                    continue  # to a reader, an error is an error
+                asked: dict[str, Any] = {kind: {} if kind == "throttle" else True, "skip": before, "first": 1}
+                fault = bench.fault(**call, **asked)
+                moved = scenario.move(good=good)
+
+                assert bench.run() == "SUCCEEDED", (call, kind)
+
+                scenario.check(moved)
+                assert bench.end(fault) == 1, (call, kind)
+                points[f"{kind}, {'good' if good else 'bad'} AMI"] += 1
+    record_property("fault_points", dict(points))
+    assert points == {"?": 0}
+
+
+def numbered(bench: Bench) -> list[tuple[dict[str, Any], int]]:
+    """Return what faults know the calls of the rollout's role by, each with the number of the same that came before."""
+    bench.it.settle()
+    found = list[tuple[dict[str, Any], int]]()
+    for call in bench.calls():
+        if call["role"] == bench.role:
+            names = {name: call["parameters"][name] for name in ("Name",) if name in call["parameters"]}
+            kind = {"service": call["service"], "operation": call["operation"], "parameters": names}
+            found.append((kind, sum(kind == other for other, _ in found)))
+    return found
+
+
+def test_an_execution_that_ends_after_any_step_is_taken_up_by_the_next(bench: Bench, record_property: Any) -> None:
+    scenario, points = Scenario(bench), Counter[str]()
+    whole = definition(bench.plan)
+    for good in (True, False):
+        moved = scenario.move(good=good)
+        execution = bench.start()
+        bench.ended(execution)
+        scenario.check(moved)
+        steps = list(dict.fromkeys(bench.steps(execution)))
+        for step in steps if good else steps[steps.index("Update the stack") + 1 :]:
+            if whole["States"][step]["Type"] not in {"Task", "Wait"}:
+                continue  # it changes nothing outside: to end here is to end after the step before
+            moved = scenario.move(good=good)
+            crash = bench.define(crashing(whole, step))
+
+            ended = bench.run(machine=crash)
+            bench.run()
+
+            assert ended == "FAILED", step
+            scenario.check(moved)
+            points["good AMI" if good else "bad AMI"] += 1
+    record_property("fault_points", dict(points))
+    assert points == {"?": 0}
+
+
+def crashing(whole: dict[str, Any], step: str) -> dict[str, Any]:
+    """Return the machine, of which every execution ends as soon as ``step`` is done."""
+    states = deepcopy(whole["States"])
+    states["Crash"] = {"Type": "Fail", "Error": "Crash"}
+    states[step]["Next"] = "Crash"
+    for catcher in states[step].get("Catch", ()):
+        catcher["Next"] = "Crash"
+    reached, left = dict[str, Any](), [whole["StartAt"]]
+    while left:
+        name = left.pop()
+        if name not in reached:
+            state = reached[name] = states[name]
+            follow = [state, *state.get("Choices", ()), *state.get("Catch", ())]
+            left += [one["Next"] for one in follow if "Next" in one] + [state.get("Default", name)]
+    return {**whole, "States": reached}
