@@ -39,8 +39,6 @@ _SETTLED: Final = (
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
 
 _LOOK, _WAIT, _DONE = "Look at the stack", "Count the looks", "Done"
-_NEXT_CHANNEL: Final = {"ami": "$.channel.ami", "version": "$.channel.version"}
-_NEXT_LAST: Final = {"ami": "$.last.ami", "version": "$.last.version"}
 
 
 class RolloutPlan(NamedTuple):
@@ -256,7 +254,7 @@ def _wait(plan: RolloutPlan) -> dict[str, State]:
             plan,
             "Say waiting",
             RolloutPhase.WAITING,
-            **_NEXT_CHANNEL,
+            about="$.channel",
             previous="$.ran",
             reason="States.Format('The stack is {}.', $.stack.status)",
             then="It is known now",
@@ -266,7 +264,7 @@ def _wait(plan: RolloutPlan) -> dict[str, State]:
             plan,
             "Say that a deployment runs",
             RolloutPhase.RUNNING,
-            **_NEXT_CHANNEL,
+            about="$.channel",
             previous="$.ran",
             reason="States.Format('A deployment runs: the stack is {}.', $.stack.status)",
             notify=True,
@@ -338,7 +336,7 @@ def _compare(plan: RolloutPlan) -> dict[str, State]:
             plan,
             "Say that the last one succeeded",
             RolloutPhase.SUCCEEDED,
-            **_NEXT_LAST,
+            about="$.last",
             previous="$.last.previous",
             reason="States.Format('Every instance runs it.')",
             notify=True,
@@ -348,7 +346,7 @@ def _compare(plan: RolloutPlan) -> dict[str, State]:
             plan,
             "Say that it runs",
             RolloutPhase.SUCCEEDED,
-            **_NEXT_CHANNEL,
+            about="$.channel",
             previous="$.ran",
             reason="States.Format('A deployment brought it.')",
             notify=True,
@@ -358,7 +356,7 @@ def _compare(plan: RolloutPlan) -> dict[str, State]:
             plan,
             "Say that it stays",
             RolloutPhase.SUCCEEDED,
-            **_NEXT_CHANNEL,
+            about="$.channel",
             previous="$.last.previous",
             reason="States.Format('The channel names it again.')",
             then=_DONE,
@@ -378,7 +376,7 @@ def _deployments(plan: RolloutPlan) -> dict[str, State]:
             plan,
             "Say that a deployment is awaited",
             RolloutPhase.WAITING,
-            **_NEXT_CHANNEL,
+            about="$.channel",
             previous="$.stack.ami[0]",
             reason="States.Format('The next deployment brings it.')",
             then=_DONE,
@@ -412,7 +410,7 @@ def _reason(plan: RolloutPlan) -> dict[str, State]:
             plan,
             "Say that it was rolled back",
             RolloutPhase.ROLLED_BACK,
-            **_NEXT_LAST,
+            about="$.last",
             previous="$.stack.ami[0]",
             reason="$.why",
             notify=True,
@@ -461,7 +459,7 @@ def _guard(plan: RolloutPlan) -> dict[str, State]:
             plan,
             "Say that it is frozen",
             RolloutPhase.FROZEN,
-            **_NEXT_CHANNEL,
+            about="$.channel",
             previous="$.stack.ami[0]",
             reason="$.freeze.why",
             notify=True,
@@ -486,7 +484,7 @@ def _guard(plan: RolloutPlan) -> dict[str, State]:
             plan,
             "Say that the window is closed",
             RolloutPhase.WAITING,
-            **_NEXT_CHANNEL,
+            about="$.channel",
             previous="$.stack.ami[0]",
             reason="States.Format('The next maintenance window brings it.')",
             then=_DONE,
@@ -495,7 +493,7 @@ def _guard(plan: RolloutPlan) -> dict[str, State]:
         plan,
         "Say that it begins",
         RolloutPhase.RUNNING,
-        **_NEXT_CHANNEL,
+        about="$.channel",
         previous="$.stack.ami[0]",
         reason="States.Format('The channel moved.')",
         notify=True,
@@ -535,7 +533,7 @@ def _refreshes(plan: RolloutPlan) -> dict[str, State]:
             plan,
             "Say that the group is refreshed",
             RolloutPhase.WAITING,
-            **_NEXT_CHANNEL,
+            about="$.channel",
             previous="$.stack.ami[0]",
             reason="States.Format('An instance refresh of the group is {}.', $.refreshes.active[0])",
             then=_WAIT,
@@ -603,7 +601,7 @@ def _update(plan: RolloutPlan) -> dict[str, State]:
             plan,
             "Say that there is nothing to update",
             RolloutPhase.SUCCEEDED,
-            **_NEXT_CHANNEL,
+            about="$.channel",
             previous="$.ran",
             reason="States.Format('There was nothing to update.')",
             notify=True,
@@ -618,20 +616,32 @@ def _say(
     name: str,
     phase: RolloutPhase,
     *,
-    ami: str,
+    about: str,
     previous: str,
     reason: str,
-    version: str,
     then: str,
     notify: bool = False,
 ) -> dict[str, State]:
-    """Tell the topic, then write the state: what was told twice is better than what was never told."""
+    """Tell the topic, then write the state: what was told twice is better than what was never told.
+
+    Args:
+        plan: What it is about.
+        name: Name of the first state.
+        phase: What is said.
+        about: Path of what has the AMI and the version, the channel or the last rollout.
+        previous: Path of the AMI before.
+        reason: Path of the reason, or an intrinsic function that makes it.
+        then: The state that follows.
+        notify: Whether the topic is told.
+    """
     told = notify and plan.topic is not None
     publish, put = f"{name}: tell", f"{name}: write"
     states: dict[str, State] = {
         name: {
             "Type": "Pass",
-            "Parameters": state_fields(phase, ami=ami, previous=previous, reason=reason, version=version),
+            "Parameters": state_fields(
+                phase, ami=f"{about}.ami", previous=previous, reason=reason, version=f"{about}.version"
+            ),
             "ResultPath": "$.state",
             "Next": publish if told else put,
         }
@@ -667,7 +677,7 @@ def _fail(plan: RolloutPlan, name: str, reason: str) -> dict[str, State]:
             plan,
             said,
             RolloutPhase.FAILED,
-            **_NEXT_CHANNEL,
+            about="$.channel",
             previous="$.ran",
             reason=reason,
             notify=True,

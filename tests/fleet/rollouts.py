@@ -12,6 +12,7 @@ from cdk_ami.fleet.rollout_state import RolloutState, freeze_parameter, parse, r
 from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.server import Sandbox
 from tests.support.control import ask
+from tests.support.groups import AL2023
 from tests.support.happenings import Happenings
 from tests.support.sandbox import wait_until
 
@@ -53,7 +54,7 @@ class Bench:
             RoleName="rollout", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trusted]})
         )["Role"]["Arn"]
         self.topic = self.aws("sns").create_topic(Name="rollouts")["TopicArn"]
-        data = {"ImageId": GOOD[0], "InstanceType": "t3.micro"}
+        data = {"ImageId": AL2023, "InstanceType": "t3.micro"}
         self.aws("ec2").create_launch_template(LaunchTemplateName="shop", LaunchTemplateData=data)
         self.aws("autoscaling").create_auto_scaling_group(
             AutoScalingGroupName="shop",

@@ -345,7 +345,8 @@ class CloudFormationBackend(BaseBackend):  # type: ignore[misc]  # the emulator 
                 stack, definition, create=False, on_failure=on_failure, retain_except_on_create=False
             )
             stack.token = request.get("ClientRequestToken")
-            stack.tokens |= {stack.token} - {None}
+            if stack.token:
+                stack.tokens.add(stack.token)
         self._begin(stack, operation, patient=False)
         return stack
 
