@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from cdk_ami.distribution.channel_image import ChannelImage as ChannelImage
     from cdk_ami.distribution.delivery import Delivery as Delivery
     from cdk_ami.distribution.distribution import Distribution as Distribution
+    from cdk_ami.distribution.image_key import ImageKey as ImageKey
     from cdk_ami.distribution.launch_permission import LaunchPermission as LaunchPermission
     from cdk_ami.distribution.shared_channel import SharedChannel as SharedChannel
+    from cdk_ami.distribution.target import FastLaunch as FastLaunch
     from cdk_ami.distribution.target import LaunchTemplateUpdate as LaunchTemplateUpdate
     from cdk_ami.distribution.target import Target as Target
     from cdk_ami.distribution.target_account_role import TargetAccountRole as TargetAccountRole
@@ -85,12 +87,14 @@ _HOMES = {
     "DeletionProtection": "fleet.group",
     "Delivery": "distribution.delivery",
     "Distribution": "distribution.distribution",
+    "FastLaunch": "distribution.target",
     "Fault": "errors",
     "GoldenImage": "build.golden_image",
     "HealthCheck": "fleet.group",
     "ImageChannel": "distribution.channel",
     "ImageFile": "recipe.files",
     "ImageFleet": "fleet.image_fleet",
+    "ImageKey": "distribution.image_key",
     "InstanceChoice": "fleet.mixed",
     "InstanceNeeds": "fleet.mixed",
     "LaunchPermission": "distribution.launch_permission",

@@ -69,6 +69,40 @@ LAUNCH_TEMPLATE_ID: Final = r"lt-[a-z0-9-_]{17}"
 LAUNCH_TEMPLATES_PER_REGION: Final = 100
 """Launch templates of one distribution target.  IB API_Distribution.html"""
 
+LICENSE_CONFIGURATION_ARN: Final = (
+    r"arn:aws[^:]*:license-manager:(?P<region>[^:]+):[0-9]{12}:license-configuration:lic-[a-z0-9-_]{32}"
+)
+"""ARN of a license configuration.  IB API_Distribution.html"""
+
+LICENSE_CONFIGURATIONS_PER_REGION: Final = 50
+"""License configurations of one distribution target.  IB API_Distribution.html"""
+
+FAST_LAUNCHES_PER_REGION: Final = 1_000
+"""Fast launch settings of one distribution target.  IB API_Distribution.html"""
+
+FAST_LAUNCH_PARALLEL_MIN: Final = 6
+"""Fewest instances at a time that prepare fast launch.  EC2 API_EnableFastLaunch.html"""
+
+FAST_LAUNCH_SNAPSHOTS: Final = (1, 10_000)
+"""Prepared snapshots of one AMI.  IB API_FastLaunchSnapshotConfiguration.html"""
+
+KEY_ALIAS: Final = r"alias/[A-Za-z0-9/_-]{1,250}"
+"""Alias of a key.  https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateAlias.html"""
+
+KEY_POLICY_MAX_BYTES: Final = 32_768
+"""Longest key policy.  https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html"""
+
+KEY_WAITING_DAYS: Final = (7, 30)
+"""Days from the deletion of a key to its end.
+https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html"""
+
+SNAPSHOT_COPIES_AT_ONCE: Final = 20
+"""Snapshot copies under way into one Region.  https://docs.aws.amazon.com/general/latest/gr/ebs-service.html"""
+
+AMI_COPIES_AT_ONCE: Final = 50
+"""AMI copies under way into one Region of an account.
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/CopyingAMIs.html"""
+
 LOG_GROUP: Final = r"[a-zA-Z0-9\-_/\.]{1,512}"
 """Name of a log group.  https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html"""
 

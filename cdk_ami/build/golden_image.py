@@ -20,16 +20,17 @@ from cdk_ami.build.infrastructure import Reads, render_infrastructure
 from cdk_ami.build.permissions import readable
 from cdk_ami.build.pipeline import Orders, render_build, render_pipeline
 from cdk_ami.build.recipe import BOOT_TESTS, Contents, render_recipe
+from cdk_ami.build.tags import Tags
 from cdk_ami.build.trigger import BuildTrigger
-from cdk_ami.checks import builds, names
+from cdk_ami.checks import builds
 from cdk_ami.checks import components as component_rules
 from cdk_ami.distribution.channel import Tracking
-from cdk_ami.distribution.distribution import Distribution
+from cdk_ami.distribution.distribution import Distribution, MadeImage
 from cdk_ami.errors import ConfigError, Faults
 from cdk_ami.home import account_of, partition_of, region_of, stack_of
-from cdk_ami.naming import ENTRY_CHANNEL, IMAGE_TAG, normalized
+from cdk_ami.naming import ENTRY_CHANNEL, normalized
 from cdk_ami.recipe.component import Component
-from cdk_ami.recipe.volume import Volume, check_volumes
+from cdk_ami.recipe.volume import Volume, check_volumes, encryption_keys, with_key
 from cdk_ami.source.platform import Platform
 
 if TYPE_CHECKING:
@@ -88,7 +89,9 @@ class GoldenImage(NamedImage):
         distribution: Where the AMIs go; one made elsewhere comes in by its ``distribution_configuration_ref`` and
             should write the channel ``latest``.  Default: this stack's Region.
         trigger: What starts a build.  Default: nobody but a person or a program.
-        tags: Tags of the AMIs in every target.  A change reaches the next build and causes none.  Default: none beside
+        tags: Tags of the AMIs in every target, of the image resources, and of the instances, volumes and snapshots of
+            a build, there without the keys that the service writes itself, such as ``Name``.  A change reaches the
+            next build and causes none, unless builds in a deployment have a schedule besides.  Default: none beside
             ``cdk-ami:image``, the image's name.
         working_directory: Absolute path that components run in.  Default: the service's choice, ``/tmp`` or ``C:/``.
         keep_ssm_agent: Whether the SSM agent stays in the image.  False removes it, and with it Session Manager.
@@ -137,33 +140,32 @@ class GoldenImage(NamedImage):
         execution_role: iam.IRole | None = None,
     ) -> None:
         stack = stack_of(scope)
-        image_name, ami_tags = normalized(name), dict(tags or {})
+        image_name = normalized(name)
         arns = _arns(stack, image_name)
-        identity, wrong_tags = {IMAGE_TAG: image_name}, names.tags(ami_tags)
+        marks = Tags.of(image_name, tags or {}, environment)
         goes_to = distribution or Distribution.to_regions(arns.region)
         own_distribution = isinstance(goes_to, Distribution)
         if isinstance(goes_to, Distribution):
             # A wrong tag is told once, not in each target.
-            goes_to = goes_to if wrong_tags else goes_to.tagged({**identity, **ami_tags})
+            goes_to = goes_to if marks.wrong else goes_to.tagged({**marks.identity, **marks.given})
+            volumes = with_key(volumes, goes_to.key_of(arns.region), root_device=source.root_device)
         steps = _steps(components, tests, source.platform if run_tests else None)
 
         faults = Faults(scope, construct_id)
         find_faults_of_name(faults, name)
         taken = _NAMES.setdefault(stack, set())
         faults.check("name", builds.image_name_once(image_name, sorted(taken)))
-        source.find_faults(faults, account=arns.account, region=arns.region)
-        if source.parameter_name is not None:
-            has_role = execution_role is not None
-            faults.check("source", builds.source_parameter(source.parameter_name, has_execution_role=has_role))
+        _find_faults_of_source(faults, source, arns=arns, has_role=execution_role is not None)
         _find_faults_of_steps(faults, steps, tests or (), stack=stack, source=source)
         check_volumes(faults, volumes, root_device=source.root_device)
         subnet = environment.chosen_subnet()
         environment.find_faults(faults, prop="environment", architecture=source.architecture, subnet=subnet)
+        made = _made(arns, source, volumes)
         if isinstance(goes_to, Distribution):
-            goes_to.find_faults(faults, image=image_name)
+            goes_to.find_faults(faults, image=image_name, made=made)
         if trigger.clock is not None:
             trigger.clock.find_faults(faults, prop="trigger.schedule")
-        faults.check("tags", wrong_tags)
+        marks.find_faults(faults)
         if working_directory is not None:
             faults.check("working_directory", builds.working_directory(working_directory, source.platform))
         faults.check("scan", builds.scan_needs_tests(scan=scan, run_tests=run_tests))
@@ -191,7 +193,7 @@ class GoldenImage(NamedImage):
                 volumes=volumes,
                 root_device=source.root_device,
                 # Tags of the distribution change without a new recipe, and so without a build.
-                ami_tags=identity if own_distribution else {**identity, **ami_tags},
+                ami_tags=marks.identity if own_distribution else {**marks.identity, **marks.given},
                 working_directory=working_directory,
                 keep_ssm_agent=keep_ssm_agent,
             ),
@@ -214,6 +216,7 @@ class GoldenImage(NamedImage):
                 inventory=enhanced_metadata,
             ),
             topic=notifications,
+            resource_tags=marks.of_build,
         )
         self.infrastructure, self._place, self._environment = place.configuration, place, environment
         self._role: iam.IRole | None = None
@@ -224,10 +227,11 @@ class GoldenImage(NamedImage):
             orders=Orders(
                 recipe_arn=self.recipe.attr_arn,
                 infrastructure_arn=self.infrastructure.attr_arn,
-                distribution_arn=self._distribution_arn(goes_to),
+                distribution_arn=self._distribution_arn(goes_to, made),
                 clock=trigger.clock,
                 fingerprint=trigger.fingerprint(_destinations(goes_to)),
-                image_tags=identity,
+                # They reach scheduled builds alone, and a change of them builds within a deployment.
+                image_tags=marks.of_image if trigger.clock else marks.identity,
                 run_tests=run_tests,
                 enhanced_metadata=enhanced_metadata,
                 scan=scan,
@@ -240,7 +244,7 @@ class GoldenImage(NamedImage):
             self.build = render_build(
                 self,
                 pipeline=self.pipeline,
-                image_tags=identity,
+                image_tags=marks.of_image,
                 needs=(*place.needs, *((execution_role,) if execution_role else ())),
             )
         self._let_build_read({id(one): one for each in bound for one in each.secrets.values()}.values())
@@ -359,14 +363,26 @@ class GoldenImage(NamedImage):
         if self.build is not None:
             self.build.node.add_dependency(need)
 
-    def _distribution_arn(self, goes_to: Distribution | refs.IDistributionConfigurationRef) -> str:
+    def _distribution_arn(self, goes_to: Distribution | refs.IDistributionConfigurationRef, made: MadeImage) -> str:
         if not isinstance(goes_to, Distribution):
             return goes_to.distribution_configuration_ref.distribution_configuration_arn
-        return goes_to.render(self, "Distribution", name=self.image_name).attr_arn
+        return goes_to.render(self, "Distribution", name=self.image_name, made=made).attr_arn
 
 
 def _arns(stack: Stack, name: str) -> ImageArns:
     return ImageArns(partition=partition_of(stack), region=region_of(stack), account=account_of(stack), name=name)
+
+
+def _made(arns: ImageArns, source: SourceImage, volumes: Sequence[Volume]) -> MadeImage:
+    rooted = any(volume.device in (None, source.root_device) for volume in volumes)
+    return MadeImage(
+        region=arns.region,
+        account=arns.account,
+        partition=arns.partition,
+        platform=source.platform,
+        volumes=len(volumes) + (not rooted),
+        keys=encryption_keys(volumes, root_device=source.root_device),
+    )
 
 
 def _steps(
@@ -381,6 +397,12 @@ def _steps(
     if tests is None and tested_on is not None and all(one.name != BOOT_TESTS[tested_on] for one in steps):
         steps.append(Component.aws_managed(BOOT_TESTS[tested_on]))
     return steps
+
+
+def _find_faults_of_source(faults: Faults, source: SourceImage, *, arns: ImageArns, has_role: bool) -> None:
+    source.find_faults(faults, account=arns.account, region=arns.region)
+    if source.parameter_name is not None:
+        faults.check("source", builds.source_parameter(source.parameter_name, has_execution_role=has_role))
 
 
 def _find_faults_of_steps(

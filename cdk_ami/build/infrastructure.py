@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aws_cdk import RemovalPolicy
@@ -69,6 +69,7 @@ def render_infrastructure(
     architecture: Architecture,
     reads: Reads,
     topic: sns.ITopic | None,
+    resource_tags: Mapping[str, str],
 ) -> Infrastructure:
     """Add to ``scope`` all that the builds of the image of ``arns`` run in."""
     name = arns.name
@@ -97,7 +98,7 @@ def render_infrastructure(
         )
         if bucket
         else None,
-        resource_tags=dict(environment.resource_tags) or None,
+        resource_tags=dict(resource_tags) or None,
         security_group_ids=group_ids or None,
         sns_topic_arn=topic.topic_arn if topic else None,
         subnet_id=subnet.subnet_id if subnet else None,

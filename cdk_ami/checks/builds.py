@@ -13,6 +13,7 @@ from cdk_ami.limits import (
     LOG_PREFIX,
     LOG_RETENTION_DAYS,
     PIPELINE_ARN,
+    RESOURCE_TAGS_MAX,
     WORKING_DIRECTORY_MAX,
 )
 from cdk_ami.source.platform import Platform
@@ -47,6 +48,17 @@ def security_groups_with_vpc(*, has_vpc: bool, count: int) -> Iterator[Problem]:
     """Security groups belong to a VPC, and the default VPC's are not known at synthesis."""
     if count and not has_vpc:
         yield Problem(problem="are given without their VPC", got=count, fix="give the vpc of the groups as well")
+
+
+@rule("TagsOfBuild", source=f"{_IB}API_CreateInfrastructureConfiguration.html")
+def tags_of_build(count: int, *, own: int) -> Iterator[Problem]:
+    """The image's tags and those of the build environment together are at most 30."""
+    if own <= RESOURCE_TAGS_MAX < count:
+        yield Problem(
+            problem=f"make {count} tags with the resource_tags of the environment",
+            got=count,
+            fix=f"keep at most {RESOURCE_TAGS_MAX} together: put tags of AMIs alone into the distribution",
+        )
 
 
 @rule("HopLimit", source=f"{_IB}API_InstanceMetadataOptions.html")

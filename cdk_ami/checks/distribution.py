@@ -11,20 +11,30 @@ from cdk_ami.limits import (
     AMI_DESCRIPTION_MAX,
     AMI_ID,
     CHANNEL_NAME,
+    FAST_LAUNCH_PARALLEL_MIN,
+    FAST_LAUNCH_SNAPSHOTS,
+    FAST_LAUNCHES_PER_REGION,
+    KEY_ALIAS,
+    KEY_POLICY_MAX_BYTES,
+    KEY_WAITING_DAYS,
     LAUNCH_TEMPLATE_ID,
     LAUNCH_TEMPLATES_PER_REGION,
+    LICENSE_CONFIGURATION_ARN,
+    LICENSE_CONFIGURATIONS_PER_REGION,
     ORGANIZATION_ARN,
     ORGANIZATIONAL_UNIT_ARN,
     ORGANIZATIONS_MAX,
     TARGET_ACCOUNTS_MAX,
 )
+from cdk_ami.source.platform import Platform
 
 _IB: Final = "https://docs.aws.amazon.com/imagebuilder/latest/APIReference/"
 _SHARING: Final = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/sharingamis-intro.html"
+_FAST_LAUNCH: Final = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EnableFastLaunch.html"
+_CROSS_ACCOUNT: Final = "https://docs.aws.amazon.com/imagebuilder/latest/userguide/cross-account-dist.html"
 _KEYS: Final = "https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html"
 
 _KEY_ARN: Final = r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]+):[0-9]{12}:(?:key/[A-Za-z0-9-]+|alias/[A-Za-z0-9/_-]+)"
-_KEY_ALIAS: Final = r"alias/[A-Za-z0-9/_-]{1,250}"
 _KEY_ID: Final = r"mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
@@ -85,7 +95,7 @@ def permission_names_somebody(grantees: int) -> Iterator[Problem]:
 @rule("KmsKey", source=_KEYS)
 def kms_key(key: str) -> Iterator[Problem]:
     """A key is named by ARN, alias ARN, alias or id."""
-    if not (re.fullmatch(_KEY_ARN, key) or re.fullmatch(_KEY_ALIAS, key) or re.fullmatch(_KEY_ID, key)):
+    if not (re.fullmatch(_KEY_ARN, key) or re.fullmatch(KEY_ALIAS, key) or re.fullmatch(_KEY_ID, key)):
         yield Problem(problem="names no KMS key", got=key, fix="give a key ARN, an alias ARN, 'alias/NAME' or a key id")
 
 
@@ -115,6 +125,84 @@ def managed_key_shared(key: str) -> Iterator[Problem]:
         )
 
 
+@rule("SharedKey", source=_CROSS_ACCOUNT)
+def shared_key(key: str | None, *, encrypted: bool, region: str, needed: str) -> Iterator[Problem]:
+    """An encrypted AMI that other accounts use or copy is encrypted with a customer managed key."""
+    if encrypted and key is None:
+        yield Problem(
+            problem="is missing where other accounts use or copy an encrypted AMI, and the default EBS key cannot be "
+            "shared",
+            got=None,
+            fix=f"name a customer managed key of {region}, whose policy holds {needed}",
+        )
+
+
+@rule("KeyForEachRegion", source=_CROSS_ACCOUNT)
+def key_for_each_region(keyed: Sequence[str], regions: Sequence[str]) -> Iterator[Problem]:
+    """Keys do not leave their Region, so keys by Region name one for each Region that receives the AMI."""
+    missing = [region for region in regions if region not in keyed]
+    if keyed and missing:
+        yield Problem(
+            problem=f"names no key for {', '.join(missing)}",
+            got=list(keyed),
+            fix="name a key of each Region, or give it to its target",
+        )
+
+
+@rule("KeyGoesNowhere", source=_CROSS_ACCOUNT)
+def key_goes_somewhere(keyed: Sequence[str], regions: Sequence[str]) -> Iterator[Problem]:
+    """Keys by Region name no Region that receives nothing, which is a Region misspelt or forgotten."""
+    for region in keyed:
+        if region not in regions:
+            yield Problem(
+                problem="names a key of a Region that is no target",
+                got=region,
+                fix="add a target for the Region, or drop its key",
+                at=f"[{region!r}]",
+            )
+
+
+@rule("KeyAlias", source="https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateAlias.html")
+def key_alias(alias: str) -> Iterator[Problem]:
+    """An alias of a key of one's own is a path below alias/ that does not begin with aws/."""
+    if not re.fullmatch(KEY_ALIAS, alias) or alias.startswith("alias/aws/"):
+        yield Problem(
+            problem="is no alias that a key of yours can have",
+            got=alias,
+            fix="begin with alias/, but not with alias/aws/, and use letters, digits and /_- only",
+        )
+
+
+@rule("KeyPolicySize", source="https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html")
+def key_policy_size(size: int) -> Iterator[Problem]:
+    """A key policy has at most 32 KiB, which some hundred accounts fill."""
+    if size > KEY_POLICY_MAX_BYTES:
+        yield Problem(
+            problem=f"names so many accounts that the key policy has {size:,} bytes",
+            got=size,
+            fix=f"keep within {KEY_POLICY_MAX_BYTES:,}: share with an organization or an organizational unit instead",
+        )
+
+
+@rule("KeyWaitingDays", source="https://docs.aws.amazon.com/kms/latest/APIReference/API_ScheduleKeyDeletion.html")
+def key_waiting_days(days: int) -> Iterator[Problem]:
+    """A key that is deleted waits for 7 to 30 days."""
+    low, high = KEY_WAITING_DAYS
+    if not low <= days <= high:
+        yield Problem(problem="is out of range", got=days, fix=f"give {low} to {high} days")
+
+
+@rule("KeyArn", source="https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateGrant.html")
+def key_arn(arn: str) -> Iterator[Problem]:
+    """A grant for a key of another account names the key by its ARN, not by an alias."""
+    if not re.fullmatch(_KEY_ARN, arn) or ":alias/" in arn:
+        yield Problem(
+            problem="is no ARN of a key",
+            got=arn,
+            fix="give the key's own ARN, such as 'arn:aws:kms:eu-west-1:123456789012:key/...', not an alias",
+        )
+
+
 @rule("PublicEncrypted", source=_SHARING)
 def public_encrypted(key: str) -> Iterator[Problem]:
     """An AMI with an encrypted snapshot cannot be public."""
@@ -123,6 +211,17 @@ def public_encrypted(key: str) -> Iterator[Problem]:
             problem="encrypts an AMI that is to be public, which EC2 refuses",
             got=key,
             fix="drop the key and the encryption of the recipe's volumes, or public=True",
+        )
+
+
+@rule("PublicVolumes", source=_SHARING)
+def public_volumes(*, encrypted: bool) -> Iterator[Problem]:
+    """An image for everybody has no encrypted volume."""
+    if encrypted:
+        yield Problem(
+            problem="are encrypted, and an AMI with an encrypted snapshot cannot be public",
+            got="encrypted",
+            fix="give the root volume and every other one as Volume(encrypted=False), or drop public=True",
         )
 
 
@@ -147,6 +246,88 @@ def launch_templates(template_ids: Sequence[str]) -> Iterator[Problem]:
             fix=f"keep at most {LAUNCH_TEMPLATES_PER_REGION} in a Region: let the others read the channel",
         )
     yield from _once(template_ids, "names a launch template twice")
+
+
+@rule("LicenseConfiguration", source=f"{_IB}API_Distribution.html")
+def license_configuration(arn: str, region: str) -> Iterator[Problem]:
+    """A license configuration is named by its ARN, and belongs to the Region of the AMI."""
+    found = re.fullmatch(LICENSE_CONFIGURATION_ARN, arn)
+    if found is None:
+        yield Problem(
+            problem="is no ARN of a license configuration",
+            got=arn,
+            fix="copy it from License Manager: arn:aws:license-manager:REGION:ACCOUNT:license-configuration:lic-...",
+        )
+    elif found["region"] != region:
+        yield Problem(
+            problem=f"is a license configuration of {found['region']}",
+            got=arn,
+            fix=f"name one of {region}: license configurations do not leave their Region",
+        )
+
+
+@rule("LicenseConfigurations", source=f"{_IB}API_Distribution.html")
+def license_configurations(arns: Sequence[str]) -> Iterator[Problem]:
+    """A target names each license configuration once, and at most 50."""
+    if len(arns) > LICENSE_CONFIGURATIONS_PER_REGION:
+        yield Problem(
+            problem=f"names {len(arns)} license configurations",
+            got=len(arns),
+            fix=f"keep at most {LICENSE_CONFIGURATIONS_PER_REGION} in a Region",
+        )
+    yield from _once(arns, "names a license configuration twice")
+
+
+@rule("FastLaunchPlatform", source=_FAST_LAUNCH)
+def fast_launch_platform(platform: Platform) -> Iterator[Problem]:
+    """Fast launch is for Windows alone."""
+    if platform is not Platform.WINDOWS:
+        yield Problem(
+            problem="is given for an image that is not Windows", got=str(platform), fix="drop it: Linux needs none"
+        )
+
+
+@rule("FastLaunchParallel", source=_FAST_LAUNCH)
+def fast_launch_parallel(count: int) -> Iterator[Problem]:
+    """At least 6 instances at a time prepare fast launch."""
+    if count < FAST_LAUNCH_PARALLEL_MIN:
+        yield Problem(
+            problem="is too small", got=count, fix=f"give {FAST_LAUNCH_PARALLEL_MIN} or more, or leave it out"
+        )
+
+
+@rule("FastLaunchSnapshots", source=f"{_IB}API_FastLaunchSnapshotConfiguration.html")
+def fast_launch_snapshots(count: int) -> Iterator[Problem]:
+    """Fast launch keeps 1 to 10,000 prepared snapshots."""
+    low, high = FAST_LAUNCH_SNAPSHOTS
+    if not low <= count <= high:
+        yield Problem(problem="is out of range", got=count, fix=f"give {low} to {high:,} snapshots")
+
+
+@rule(
+    "FastLaunchTemplate",
+    source="https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_FastLaunchLaunchTemplateSpecificationRequest.html",
+)
+def fast_launch_template(*, has_id: bool, version: str | None) -> Iterator[Problem]:
+    """A launch template for fast launch and its version are given together."""
+    if has_id != (version is not None):
+        yield Problem(
+            problem="and the launch template's id need each other",
+            got=version,
+            fix="give both: launch_template_id='lt-...', launch_template_version='1'",
+        )
+
+
+@rule("FastLaunches", source=f"{_IB}API_Distribution.html")
+def fast_launches(accounts: Sequence[str]) -> Iterator[Problem]:
+    """A target sets up fast launch once in each account, and at most 1,000 times."""
+    if len(accounts) > FAST_LAUNCHES_PER_REGION:
+        yield Problem(
+            problem=f"sets up fast launch {len(accounts)} times",
+            got=len(accounts),
+            fix=f"keep at most {FAST_LAUNCHES_PER_REGION} in a Region",
+        )
+    yield from _once(accounts, "sets up fast launch in an account twice")
 
 
 @rule("TargetAccountOf", source=f"{_IB}API_LaunchTemplateConfiguration.html")

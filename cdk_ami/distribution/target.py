@@ -15,7 +15,10 @@ from cdk_ami.limits import BUILD_DATE
 from cdk_ami.naming import channel_parameter
 
 if TYPE_CHECKING:
+    from aws_cdk.interfaces.aws_ec2 import ILaunchTemplateRef
     from aws_cdk.interfaces.aws_kms import IKeyRef
+
+    from cdk_ami.source.platform import Platform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +34,64 @@ class LaunchTemplateUpdate:
         launch_template_id: Id, such as ``lt-0123456789abcdef0``.  The service takes no names.
         set_default_version: Whether the new version becomes the default one.  Required, because the service's own
             default is true and moves everyone who launches ``$Default``.
-        account: Account that owns the launch template, one of the target's accounts.  Default: the build's account.
+        account: Account that owns the launch template, one of the target's accounts.  It must carry the tag
+            ``CreatedBy=EC2 Image Builder`` there, or the distribution role may not touch it.
+            Default: the build's account.
     """
 
     launch_template_id: str
     set_default_version: bool
     account: str | None = None
+
+    @classmethod
+    def of(cls, launch_template: ILaunchTemplateRef, *, set_default_version: bool) -> LaunchTemplateUpdate:
+        """Return the update of a launch template of the build's account that an app made or imported.
+
+        Args:
+            launch_template: The launch template, in the target's Region.
+            set_default_version: Whether the new version becomes the default one.
+        """
+        template_id = launch_template.launch_template_ref.launch_template_id
+        return cls(launch_template_id=template_id, set_default_version=set_default_version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FastLaunch:
+    """Windows instances that skip most of their first boot, from snapshots of instances that went through it already.
+
+    EC2 launches instances of the AMI to make the snapshots, and launches one more for each snapshot that was used.
+    They and the snapshots are billed, about 0.05 USD for each GiB and month of the latter.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/WindowsGuide/win-ami-config-fast-launch.html
+
+    Attributes:
+        snapshots: How many prepared snapshots are kept, 1 to 10,000.  Default: EC2's choice, 5.
+        parallel_launches: How many instances at a time prepare them, at least 6.  Default: EC2's choice, 6.
+        launch_template_id: Launch template of the instances that prepare them, of the same account and Region.
+            Default: none, which takes the account's default VPC.
+        launch_template_version: Its version, a number as text.
+        account: Account that owns the AMI, one of the target's accounts.  Default: the build's account.
+    """
+
+    snapshots: int | None = None
+    parallel_launches: int | None = None
+    launch_template_id: str | None = None
+    launch_template_version: str | None = None
+    account: str | None = None
+
+    def find_faults(self, faults: Faults, *, prop: str, accounts: Sequence[str]) -> None:
+        """Record in ``faults`` what AWS would refuse in a target of ``accounts``, as faults of ``prop``."""
+        if self.snapshots is not None:
+            faults.check(f"{prop}.snapshots", rules.fast_launch_snapshots(self.snapshots))
+        if self.parallel_launches is not None:
+            faults.check(f"{prop}.parallel_launches", rules.fast_launch_parallel(self.parallel_launches))
+        if self.launch_template_id is not None:
+            faults.check(f"{prop}.launch_template_id", rules.launch_template_id(self.launch_template_id))
+        has_id = self.launch_template_id is not None
+        version = self.launch_template_version
+        faults.check(f"{prop}.launch_template_version", rules.fast_launch_template(has_id=has_id, version=version))
+        if self.account is not None and not is_token(accounts):
+            faults.check(f"{prop}.account", rules.among_target_accounts(self.account, accounts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +117,9 @@ class Target:
         launch_templates: Launch templates that get a new version, at most 100.  Default: none.
         channels: Names of further channels that every build moves, besides the distribution's entry channel.
             Default: none.
+        fast_launches: Fast launch of a Windows AMI, once for each account that is to have it.  Default: none.
+        license_configurations: ARNs of the License Manager configurations of this Region that go with the AMI, at
+            most 50.  Default: none.
     """
 
     region: str
@@ -73,9 +131,11 @@ class Target:
     launch_permission: LaunchPermission | None = None
     launch_templates: Sequence[LaunchTemplateUpdate] = ()
     channels: Sequence[str] = ()
+    fast_launches: Sequence[FastLaunch] = ()
+    license_configurations: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for name in ("accounts", "launch_templates", "channels"):
+        for name in ("accounts", "launch_templates", "channels", "fast_launches", "license_configurations"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "tags", dict(self.tags))
 
@@ -125,6 +185,16 @@ class Target:
             faults.add(f"{prop}.channels", "is a list that only the deployment knows", got="a token", fix=fix)
         self._find_faults_of_key(faults, prop=f"{prop}.kms_key")
         self._find_faults_of_templates(faults, prop=f"{prop}.launch_templates")
+        self._find_faults_of_fast_launches(faults, prop=f"{prop}.fast_launches")
+        for index, arn in enumerate(self.license_configurations):
+            at = f"{prop}.license_configurations[{index}]"
+            faults.check(at, rules.license_configuration(arn, self.region))
+        faults.check(f"{prop}.license_configurations", rules.license_configurations(self.license_configurations))
+
+    def find_faults_of_platform(self, faults: Faults, *, prop: str, platform: Platform) -> None:
+        """Record in ``faults`` what this target asks of an image that its platform has not."""
+        if self.fast_launches:
+            faults.check(f"{prop}.fast_launches", rules.fast_launch_platform(platform))
 
     def _find_faults_of_key(self, faults: Faults, *, prop: str) -> None:
         key = self.key_id()
@@ -144,8 +214,16 @@ class Target:
             if update.account is not None and not is_token(self.accounts):
                 faults.check(f"{prop}[{index}].account", rules.among_target_accounts(update.account, self.accounts))
 
+    def _find_faults_of_fast_launches(self, faults: Faults, *, prop: str) -> None:
+        for index, one in enumerate(self.fast_launches):
+            one.find_faults(faults, prop=f"{prop}[{index}]", accounts=self.accounts)
+        faults.check(prop, rules.fast_launches([one.account or "the build's account" for one in self.fast_launches]))
+
     def key_id(self) -> str | None:
         """Return what names the key in the template, None without a key."""
-        if self.kms_key is None or isinstance(self.kms_key, str):
-            return self.kms_key
-        return self.kms_key.key_ref.key_arn
+        return key_id(self.kms_key)
+
+
+def key_id(key: IKeyRef | str | None) -> str | None:
+    """Return what names a key in a template, None without a key."""
+    return key if key is None or isinstance(key, str) else key.key_ref.key_arn

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cdk_ami.checks import volumes as rules
@@ -23,8 +23,9 @@ class Volume:
         type: EBS volume type.  ``gp3`` is the cheapest SSD type: about 20 % less than ``gp2`` for each GiB.
         iops: Provisioned IOPS.  None takes the baseline: 3,000 for gp3, included in its price.
         throughput_mib: Throughput in MiB/s, gp3 only.  None takes the baseline of 125, included in the price.
-        kms_key: Key that encrypts the volume in the build's Region, or its ARN or alias ARN.  None takes the account's
-            default EBS key, which cannot be shared: an AMI for other accounts needs a key here or in its target.
+        kms_key: Key that encrypts the volume in the build's Region, or its ARN or alias ARN.  None takes the key of
+            the distribution's target in that Region, and without one the account's default EBS key, which cannot be
+            shared.
         device: Name of the device, such as ``/dev/sdf``.  None means the source's root device.
         encrypted: Whether the volume is encrypted.  Only an AMI that is sold must not be.
         delete_on_termination: Whether the volume goes with its instance.  Keeping it keeps its cost.
@@ -51,6 +52,28 @@ def with_root(volumes: Sequence[Volume]) -> tuple[Volume, ...]:
     if any(volume.device is None for volume in volumes):
         return tuple(sorted(volumes, key=lambda volume: volume.device is not None))
     return (Volume(), *volumes)
+
+
+def with_key(volumes: Sequence[Volume], key: IKeyRef | str | None, *, root_device: str) -> Sequence[Volume]:
+    """Return ``volumes``, a root volume among them, each encrypted one that names no key with ``key``.
+
+    Args:
+        volumes: The volumes as the user gave them, whose order stays.
+        key: Key of the build's Region; None leaves the volumes as they are.
+        root_device: Name of the source's root device.
+    """
+    if key is None:
+        return volumes
+    rooted = any(volume.device in (None, root_device) for volume in volumes)
+    return tuple(
+        replace(volume, kms_key=key) if volume.encrypted and volume.kms_key is None else volume
+        for volume in (volumes if rooted else (*volumes, Volume()))
+    )
+
+
+def encryption_keys(volumes: Sequence[Volume], *, root_device: str) -> tuple[IKeyRef | str | None, ...]:
+    """Return the key of each encrypted volume of an AMI, the root volume first; None for the default key."""
+    return tuple(volume.kms_key for volume in _rooted(volumes, root_device) if volume.encrypted)
 
 
 def check_volumes(

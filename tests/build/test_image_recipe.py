@@ -7,6 +7,7 @@ from aws_cdk import assertions
 from aws_cdk import aws_imagebuilder as imagebuilder
 from aws_cdk import aws_kms as kms
 
+from cdk_ami.build.environment import BuildEnvironment
 from cdk_ami.build.golden_image import GoldenImage
 from cdk_ami.build.schedule import BuildSchedule
 from cdk_ami.build.trigger import BuildTrigger
@@ -146,19 +147,31 @@ def test_nothing_that_changes_without_the_image_stands_in_the_recipe() -> None:
 # --- tags
 
 
-def test_other_tags_change_the_distribution_and_nothing_that_builds() -> None:
+def test_tags_reach_amis_the_image_resource_and_the_build_and_a_change_of_them_builds_nothing() -> None:
+    tags = {"team": "api", "cost": "7", "Name": "web", "CreatedBy": "us"}
+    environment = BuildEnvironment(resource_tags={"cost": "9"})
     before = template_with(trigger=BuildTrigger.on_change(), tags={"team": "web"})["Resources"]
-    after = template_with(trigger=BuildTrigger.on_change(), tags={"team": "api", "cost": "7"})["Resources"]
+    after = template_with(trigger=BuildTrigger.on_change(), tags=tags, environment=environment)["Resources"]
 
     changed = [name for name in before if before[name] != after[name]]
 
-    assert changed == ["WebDistribution1559F4E4"]
-    (target,) = after[changed[0]]["Properties"]["Distributions"]
-    assert target["AmiDistributionConfiguration"]["AmiTags"] == {
-        "cdk-ami:image": "web",
-        "cost": "7",
-        "team": "api",
-    }
+    # Recipe and pipeline decide when a deployment builds, and neither of them changed.
+    assert changed == ["WebInfrastructure330B68F4", "WebDistribution1559F4E4", "WebImage085F8B43"]
+    infrastructure, distribution, build = (after[name]["Properties"] for name in changed)
+    assert infrastructure["ResourceTags"] == {"team": "api", "cost": "9"}
+    assert build["Tags"] == {"cdk-ami:image": "web", **tags}
+    (target,) = distribution["Distributions"]
+    assert target["AmiDistributionConfiguration"]["AmiTags"] == {"cdk-ami:image": "web", **tags}
+
+
+def test_the_pipeline_carries_tags_for_scheduled_builds_alone() -> None:
+    clock = BuildTrigger.schedule(BuildSchedule(expression="rate(7 days)"))
+
+    scheduled = properties_with(PIPELINE, trigger=clock, tags={"team": "web"})
+    by_hand = properties_with(PIPELINE, tags={"team": "web"})
+
+    assert scheduled["ImageTags"] == {"cdk-ami:image": "web", "team": "web"}
+    assert by_hand["ImageTags"] == {"cdk-ami:image": "web"}
 
 
 def test_tags_of_a_distribution_win_over_those_of_the_image() -> None:

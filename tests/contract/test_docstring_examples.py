@@ -21,6 +21,7 @@ SHOWN = [
     "GoldenImage",
     "ImageChannel",
     "ImageFleet",
+    "ImageKey",
     "MixedInstances",
     "Scaling",
     "SharedChannel",
@@ -55,6 +56,7 @@ def test_an_example_runs_and_its_stack_renders(name: str, monkeypatch: pytest.Mo
         "TargetAccountRole": "AWS::IAM::Role",
         "MixedInstances": "AWS::AutoScaling::AutoScalingGroup",
         "Scaling": "AWS::AutoScaling::ScalingPolicy",
+        "ImageKey": "AWS::KMS::Key",
         "ZonalInstances": "AWS::EC2::Instance",
     }
     assert expected.get(name, "AWS::EC2::VPC") in kinds

@@ -9,19 +9,27 @@ import aws_cdk as cdk
 
 from cdk_ami import (
     Distribution,
+    FastLaunch,
     ImageChannel,
+    ImageKey,
     LaunchPermission,
     LaunchTemplateUpdate,
     SharedChannel,
+    SourceImage,
     Target,
     Tracking,
+    Volume,
 )
 from tests.contract.refusals.row import Row, image
 
 Call = Callable[[cdk.Stack], object]
 ACCOUNT: Final = "210987654321"
 DATE: Final = "{{ imagebuilder:buildDate }}"
+MANY: Final = [f"{number:012}" for number in range(300)]
 TEMPLATE: Final = "lt-0123456789abcdef0"
+LICENSE: Final = (
+    "arn:aws:license-manager:us-east-1:123456789012:license-configuration:lic-0123456789abcdef0123456789abcdef"
+)
 
 
 def sent(distribution: Distribution) -> Call:
@@ -36,7 +44,7 @@ def to(**options: Any) -> Call:
 
 def shared(**options: Any) -> Call:
     """Return the call that makes an image with one launch permission."""
-    return to(launch_permission=LaunchPermission(**options))
+    return to(launch_permission=LaunchPermission(**options), kms_key="alias/golden")
 
 
 def updating(*template_ids: str, account: str | None = None) -> Call:
@@ -47,6 +55,19 @@ def updating(*template_ids: str, account: str | None = None) -> Call:
             for one in template_ids
         ]
     )
+
+
+def windows(*fast_launches: FastLaunch) -> Call:
+    """Return the call that makes a Windows image with these fast launches."""
+    target = Target(region="us-east-1", fast_launches=fast_launches)
+    source = SourceImage.windows_server(version="2025")
+    return lambda stack: image(stack, source=source, distribution=Distribution(targets=[target]))
+
+
+def key(**options: Any) -> Call:
+    """Return the call that makes the key ``S/Key`` of an image, good but for ``options``."""
+    given = {"image": "web", "distribution": Distribution.to_regions("us-east-1"), "build_region": "us-east-1"}
+    return lambda stack: ImageKey(stack, "Key", **(given | options))
 
 
 ROWS: Final = (
@@ -124,7 +145,7 @@ ROWS: Final = (
     ),
     Row(
         "a target names an account twice",
-        to(accounts=[ACCOUNT, ACCOUNT]),
+        to(accounts=[ACCOUNT, ACCOUNT], kms_key="alias/golden"),
         "S/Web",
         "distribution.targets[0].accounts[1]",
         ACCOUNT,
@@ -187,12 +208,170 @@ ROWS: Final = (
     ),
     Row(
         "an AMI for everybody is encrypted",
-        to(kms_key="alias/golden", launch_permission=LaunchPermission(public=True)),
+        lambda stack: image(
+            stack,
+            volumes=[Volume(encrypted=False)],
+            distribution=Distribution(
+                targets=[
+                    Target(
+                        region="us-east-1",
+                        kms_key="alias/golden",
+                        launch_permission=LaunchPermission(public=True),
+                    )
+                ]
+            ),
+        ),
         "S/Web",
         "distribution.targets[0].kms_key",
         "alias/golden",
         "drop the key",
         "PublicEncrypted",
+    ),
+    Row(
+        "an AMI for everybody has the encrypted volume that is the default",
+        to(launch_permission=LaunchPermission(public=True)),
+        "S/Web",
+        "volumes",
+        "encrypted",
+        "Volume(encrypted=False)",
+        "PublicVolumes",
+    ),
+    Row(
+        "a copy for another account is made under no key",
+        to(accounts=[ACCOUNT]),
+        "S/Web",
+        "distribution.targets[0].kms_key",
+        None,
+        '{"Sid":"Copy","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::210987654321:root"}',
+        "SharedKey",
+    ),
+    Row(
+        "keys by Region forget a Region",
+        sent(Distribution.to_regions("us-east-1", "eu-west-1", kms_keys={"us-east-1": "alias/golden"})),
+        "S/Web",
+        "distribution.kms_keys",
+        ["us-east-1"],
+        "a key of each Region",
+        "KeyForEachRegion",
+    ),
+    Row(
+        "keys by Region name a Region that receives nothing",
+        sent(Distribution.to_regions("us-east-1", kms_keys={"us-east-1": "alias/golden", "eu-west-1": "alias/golden"})),
+        "S/Web",
+        "distribution.kms_keys['eu-west-1']",
+        "eu-west-1",
+        "add a target",
+        "KeyGoesNowhere",
+    ),
+    Row(
+        "an image's key has an alias of AWS's",
+        key(alias="alias/aws/web"),
+        "S/Key",
+        "alias",
+        "alias/aws/web",
+        "not with alias/aws/",
+        "KeyAlias",
+    ),
+    Row(
+        "an image's key would be gone after three days",
+        key(waiting_days=3),
+        "S/Key",
+        "waiting_days",
+        3,
+        "7 to 30 days",
+        "KeyWaitingDays",
+    ),
+    Row(
+        "an image's key is to admit more accounts than a key policy has room for",
+        key(distribution=Distribution(targets=[Target(region="us-east-1", accounts=MANY)])),
+        "S/Key",
+        "distribution",
+        83_400,
+        "share with an organization",
+        "KeyPolicySize",
+    ),
+    Row(
+        "an image's key stands in a Region that receives no AMI",
+        key(distribution=Distribution.to_regions("eu-west-1"), build_region="eu-west-1"),
+        "S/Key",
+        "distribution",
+        "us-east-1",
+        "one of the distribution's Regions",
+    ),
+    Row(
+        "an image's key is to admit an account that only the deployment knows",
+        key(
+            distribution=Distribution(
+                targets=[Target(region="us-east-1", accounts=cdk.Fn.split(",", cdk.Fn.import_value("Elsewhere")))]
+            )
+        ),
+        "S/Key",
+        "distribution.targets[0].accounts",
+        "a token",
+        "write it out",
+    ),
+    Row(
+        "fast launch is asked for Linux",
+        to(fast_launches=[FastLaunch()]),
+        "S/Web",
+        "distribution.targets[0].fast_launches",
+        "Linux",
+        "drop it",
+        "FastLaunchPlatform",
+    ),
+    Row(
+        "fast launch prepares one instance at a time",
+        windows(FastLaunch(parallel_launches=1)),
+        "S/Web",
+        "distribution.targets[0].fast_launches[0].parallel_launches",
+        1,
+        "6 or more",
+        "FastLaunchParallel",
+    ),
+    Row(
+        "fast launch keeps no snapshot",
+        windows(FastLaunch(snapshots=0)),
+        "S/Web",
+        "distribution.targets[0].fast_launches[0].snapshots",
+        0,
+        "1 to 10,000",
+        "FastLaunchSnapshots",
+    ),
+    Row(
+        "fast launch names a launch template without a version",
+        windows(FastLaunch(launch_template_id=TEMPLATE)),
+        "S/Web",
+        "distribution.targets[0].fast_launches[0].launch_template_version",
+        None,
+        "give both",
+        "FastLaunchTemplate",
+    ),
+    Row(
+        "fast launch is set up twice in one account",
+        windows(FastLaunch(), FastLaunch(snapshots=9)),
+        "S/Web",
+        "distribution.targets[0].fast_launches[1]",
+        "the build's account",
+        "drop one",
+        "FastLaunches",
+    ),
+    Row(
+        "a license configuration belongs to another Region",
+        to(license_configurations=[LICENSE.replace("us-east-1", "eu-west-1")]),
+        "S/Web",
+        "distribution.targets[0].license_configurations[0]",
+        LICENSE.replace("us-east-1", "eu-west-1"),
+        "name one of us-east-1",
+        "LicenseConfiguration",
+    ),
+    Row(
+        "a license configuration is named twice",
+        to(license_configurations=[LICENSE, LICENSE]),
+        "S/Web",
+        "distribution.targets[0].license_configurations[1]",
+        LICENSE,
+        "drop one",
+        "LicenseConfigurations",
     ),
     Row(
         "a launch template is given by its name",

@@ -211,6 +211,18 @@ ROWS: Final = (
         "LogPrefix",
     ),
     Row(
+        "the image's tags and the environment's are too many together for what a build makes",
+        built(
+            tags={f"a{number}": "" for number in range(16)},
+            environment=BuildEnvironment(resource_tags={f"b{number}": "" for number in range(16)}),
+        ),
+        "S/Web",
+        "tags",
+        32,
+        "at most 30 together",
+        "TagsOfBuild",
+    ),
+    Row(
         "a tag of the build is one that the service writes",
         built_in(resource_tags={"CreatedBy": "me"}),
         "S/Web",
