@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from cdk_ami.fleet.hardware import CpuOptions as CpuOptions
     from cdk_ami.fleet.hardware import NetworkOptions as NetworkOptions
     from cdk_ami.fleet.image_fleet import ImageFleet as ImageFleet
+    from cdk_ami.fleet.image_fleet import ZoneBalance as ZoneBalance
+    from cdk_ami.fleet.key_grant import KeyGrant as KeyGrant
     from cdk_ami.fleet.mixed import CapacityUnit as CapacityUnit
     from cdk_ami.fleet.mixed import InstanceChoice as InstanceChoice
     from cdk_ami.fleet.mixed import InstanceNeeds as InstanceNeeds
@@ -97,6 +99,7 @@ _HOMES = {
     "ImageKey": "distribution.image_key",
     "InstanceChoice": "fleet.mixed",
     "InstanceNeeds": "fleet.mixed",
+    "KeyGrant": "fleet.key_grant",
     "LaunchPermission": "distribution.launch_permission",
     "LaunchTemplateUpdate": "distribution.target",
     "ManagedComponent": "recipe.managed",

@@ -213,7 +213,7 @@ class Distribution:
         # An AMI's volumes are under the keys of its recipe in the Region of the build, and under the key of the target
         # elsewhere; whoever copies into another account reads the first.
         uses = key_uses(self, build_region=made.region, owner=made.account, partition=made.partition)
-        needed = {use.region: policy_text(use.statements()) for use in uses}
+        needed = {use.region: policy_text(use.statements_for_others()) for use in uses}
         at = {target.region: f"{path}targets[{index}]" for index, target in enumerate(self.targets)}
         for target in self.targets:
             target.find_faults_of_platform(faults, prop=at[target.region], platform=made.platform)

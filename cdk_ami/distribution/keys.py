@@ -79,9 +79,12 @@ class KeyUse:
         return [
             _statement("OwnGroups", "*", _USE, groups),
             _statement("OwnGroupsAttach", "*", ["kms:CreateGrant"], {**groups, **_FOR_AWS}),
-            *self._for_copiers(),
-            *self._for_launchers(),
+            *self.statements_for_others(),
         ]
+
+    def statements_for_others(self) -> list[Statement]:
+        """Return those of the statements that let other accounts in."""
+        return [*self._for_copiers(), *self._for_launchers()]
 
     def policy(self) -> dict[str, Any]:
         """Return the whole key policy, in which the owner's account decides by its own policies who administers it."""

@@ -22,6 +22,7 @@ SHOWN = [
     "ImageChannel",
     "ImageFleet",
     "ImageKey",
+    "KeyGrant",
     "MixedInstances",
     "Scaling",
     "SharedChannel",
@@ -57,6 +58,7 @@ def test_an_example_runs_and_its_stack_renders(name: str, monkeypatch: pytest.Mo
         "MixedInstances": "AWS::AutoScaling::AutoScalingGroup",
         "Scaling": "AWS::AutoScaling::ScalingPolicy",
         "ImageKey": "AWS::KMS::Key",
+        "KeyGrant": "Custom::KeyGrant",
         "ZonalInstances": "AWS::EC2::Instance",
     }
     assert expected.get(name, "AWS::EC2::VPC") in kinds

@@ -35,6 +35,7 @@ PUBLIC = [
     "ImageKey",
     "InstanceChoice",
     "InstanceNeeds",
+    "KeyGrant",
     "LaunchPermission",
     "LaunchTemplateUpdate",
     "ManagedComponent",

@@ -125,7 +125,8 @@ def of_schedule(option: str) -> Make:
 
 def of_target(option: str, wrap: Callable[[Any], Any] = lambda token: token) -> Make:
     def use(stack: cdk.Stack, token: Any) -> None:
-        options: dict[str, Any] = {"region": "us-east-1", "accounts": [ACCOUNT]} | {option: wrap(token)}
+        options: dict[str, Any] = {"region": "us-east-1", "accounts": [ACCOUNT], "kms_key": "alias/golden"}
+        options |= {option: wrap(token)}
         image(stack, distribution=Distribution(targets=[Target(**options)]))
 
     return use

@@ -12,6 +12,7 @@ from cdk_ami import (
     FastLaunch,
     ImageChannel,
     ImageKey,
+    KeyGrant,
     LaunchPermission,
     LaunchTemplateUpdate,
     SharedChannel,
@@ -66,7 +67,11 @@ def windows(*fast_launches: FastLaunch) -> Call:
 
 def key(**options: Any) -> Call:
     """Return the call that makes the key ``S/Key`` of an image, good but for ``options``."""
-    given = {"image": "web", "distribution": Distribution.to_regions("us-east-1"), "build_region": "us-east-1"}
+    given: dict[str, Any] = {
+        "image": "web",
+        "distribution": Distribution.to_regions("us-east-1"),
+        "build_region": "us-east-1",
+    }
     return lambda stack: ImageKey(stack, "Key", **(given | options))
 
 
@@ -309,6 +314,15 @@ ROWS: Final = (
         "distribution.targets[0].accounts",
         "a token",
         "write it out",
+    ),
+    Row(
+        "a grant for a key of another account names it by an alias",
+        lambda stack: KeyGrant(stack, "Grant", key_arn="arn:aws:kms:us-east-1:210987654321:alias/golden"),
+        "S/Grant",
+        "key_arn",
+        "arn:aws:kms:us-east-1:210987654321:alias/golden",
+        "the key's own ARN",
+        "KeyArn",
     ),
     Row(
         "fast launch is asked for Linux",
