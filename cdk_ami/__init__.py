@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from cdk_ami.fleet.hardware import CpuOptions as CpuOptions
     from cdk_ami.fleet.hardware import NetworkOptions as NetworkOptions
     from cdk_ami.fleet.image_fleet import ImageFleet as ImageFleet
-    from cdk_ami.fleet.image_fleet import ZoneBalance as ZoneBalance
     from cdk_ami.fleet.key_grant import KeyGrant as KeyGrant
     from cdk_ami.fleet.mixed import CapacityUnit as CapacityUnit
     from cdk_ami.fleet.mixed import InstanceChoice as InstanceChoice

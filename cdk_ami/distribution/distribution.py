@@ -224,7 +224,9 @@ class Distribution:
                     target.key_id(), encrypted=made.is_encrypted, region=target.region, needed=needed[target.region]
                 )
                 faults.check(f"{at[target.region]}.kms_key", problems)
-        if uses[0].is_shared or any(target.accounts for target in self.targets):
+        # A Region that only the deployment knows may be that of the build.
+        known = made.region in at or not any(map(is_token, at))
+        if known and (uses[0].is_shared or any(target.accounts for target in self.targets)):
             here = f"{at[made.region]}.kms_key" if made.region in at else "volumes"
             self._find_faults_of_source(faults, made, prop=here, needed=needed[made.region])
 
