@@ -212,3 +212,6 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html, read
 
 ROLE_ARN: Final = r"arn:aws[^:]*:iam::(?P<account>[0-9]{12}):role/[\w+=,.@/-]+"
 """ARN of a role.  https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html, read 2026-11-28"""
+
+OVERRIDE_USER_DATA_MAX_CHARS: Final = 21_847
+"""Longest user data of a build instance, as base64.  IB API_AdditionalInstanceConfiguration.html"""

@@ -446,6 +446,13 @@ def declared(data: dict[str, Any], section: str) -> Iterator[tuple[str, dict[str
                 yield name, spec if isinstance(spec, dict) else {}
 
 
+def defaults(data: dict[str, Any]) -> dict[str, str | None]:
+    """Return the default of each parameter that a document declares, None where a recipe must give a value."""
+    return {
+        name: None if "default" not in spec else as_text(spec["default"]) for name, spec in declared(data, "parameters")
+    }
+
+
 def as_text(value: object) -> str:
     """Return a scalar as the service reads it where a text is due."""
     if isinstance(value, bool):

@@ -137,10 +137,7 @@ def _document(text: str, sealed: rules.Sealed) -> Document:
         text=text,
         name=_line(data.get("name")),
         description=_line(data.get("description")),
-        parameters={
-            name: None if "default" not in spec else rules.as_text(spec["default"])
-            for name, spec in rules.declared(data, "parameters")
-        },
+        parameters=rules.defaults(data),
         phases=tuple(phase["name"] for phase in data["phases"]),
         platforms=tuple(platform for platform in Platform if not rules.action_platforms(sealed, platform)),
         warnings=tuple(_warnings(sealed)),

@@ -12,6 +12,7 @@ from cdk_ami import SourceImage
 from cdk_ami.checks.documents import DOCUMENT_WARNINGS, Sealed
 from cdk_ami.checks.reference import rules_by_module, rules_page
 from cdk_ami.checks.rule import RULES
+from cdk_ami.checks.template.reference import checks_page
 from cdk_ami.recipe.reference import actions_page
 from tests.contract.refusals.row import image
 from tests.support.synth import ROOT, make_stack
@@ -42,6 +43,14 @@ def test_the_page_of_actions_is_the_one_that_the_schema_writes() -> None:
     page = (ROOT / "docs" / "reference" / "actions.md").read_text()
 
     assert page == actions_page(), "write it anew: python -m cdk_ami.recipe.reference > docs/reference/actions.md"
+
+
+def test_the_page_of_checks_is_the_one_that_the_rules_over_templates_write() -> None:
+    page = (ROOT / "docs" / "reference" / "checks.md").read_text()
+
+    assert page == checks_page(), (
+        "write it anew: python -m cdk_ami.checks.template.reference > that page"
+    )
 
 
 def test_each_rule_has_a_sentence_and_a_source() -> None:
@@ -86,7 +95,7 @@ def warnings_below(scope: Construct) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("page", ["actions.md", "rules.md", "settings.md", "warnings.md"])
+@pytest.mark.parametrize("page", ["actions.md", "checks.md", "rules.md", "settings.md", "warnings.md"])
 def test_each_page_of_reference_is_linked(page: str) -> None:
     index = (ROOT / "docs" / "README.md").read_text()
 

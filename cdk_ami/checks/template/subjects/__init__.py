@@ -1,0 +1,1 @@
+"""The rules over templates, a module for each subject."""
