@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cdk_ami.distribution.distribution import Distribution as Distribution
     from cdk_ami.distribution.image_key import ImageKey as ImageKey
     from cdk_ami.distribution.launch_permission import LaunchPermission as LaunchPermission
+    from cdk_ami.distribution.producer import ImageProducer as ImageProducer
     from cdk_ami.distribution.shared_channel import SharedChannel as SharedChannel
     from cdk_ami.distribution.target import FastLaunch as FastLaunch
     from cdk_ami.distribution.target import LaunchTemplateUpdate as LaunchTemplateUpdate
@@ -96,6 +97,7 @@ _HOMES = {
     "ImageFile": "recipe.files",
     "ImageFleet": "fleet.image_fleet",
     "ImageKey": "distribution.image_key",
+    "ImageProducer": "distribution.producer",
     "InstanceChoice": "fleet.mixed",
     "InstanceNeeds": "fleet.mixed",
     "KeyGrant": "fleet.key_grant",

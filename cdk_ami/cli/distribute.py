@@ -67,24 +67,21 @@ def distribute(
     (clients,) = clients_of([home])
     with plain_errors(home):
         account = account_of(home)
+        wanted = configuration or (runtime.plain_configuration_name(name or "", regions) if regions else name or "")
         try:
-            ami = runtime.resolve_source(clients, source, account)
+            order = runtime.Order(
+                ami=runtime.resolve_source(clients, source, account),
+                configuration=runtime.configuration_arn(clients.imagebuilder, account, wanted),
+                image=name or "",
+                regions=regions,
+                role=role,
+            )
+            if dry_run:
+                _tell_plan(runtime.plan(clients, order), as_json=as_json)
+                return
+            image, chosen = runtime.begin(clients, order)
         except runtime.DistributeError as error:
             raise click.ClickException(str(error)) from None
-        wanted = configuration or (runtime.plain_configuration_name(name or "", regions) if regions else name or "")
-        arn = runtime.configuration_arn(clients.imagebuilder, account, wanted)
-        if dry_run:
-            _tell_plan(runtime.plan(clients, ami, arn, regions, role), as_json=as_json)
-            return
-        chosen = (
-            runtime.ensure_configuration(clients.imagebuilder, arn, name or "", regions, role or "")
-            if regions
-            else runtime.find_configuration(clients.imagebuilder, arn)
-        )
-        acting = role or chosen.role
-        if acting is None:
-            raise click.UsageError(f"{chosen.arn} names no execution role; give --role")
-        image = runtime.deliver(clients, ami, chosen, role=acting)
         elsewhere = clients_of(chosen.regions)
 
         def looked() -> runtime.Progress:
@@ -92,7 +89,7 @@ def distribute(
 
         tell = Teller(quiet=as_json)
         progress = looked() if no_wait else followed(lambda: runtime.follow(looked, tell))
-    report(progress, as_json=as_json, ami=ami, configuration=chosen.arn)
+    report(progress, as_json=as_json, ami=order.ami, configuration=chosen.arn)
 
 
 def _check(name: str | None, regions: tuple[str, ...], configuration: str | None, role: str | None) -> None:

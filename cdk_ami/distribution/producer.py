@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,8 +17,8 @@ from cdk_ami.checks import builds, names
 from cdk_ami.checks import distribution as rules
 from cdk_ami.checks import producers as producer_rules
 from cdk_ami.distribution.channel import ImageChannel, Tracking
+from cdk_ami.distribution.distribution import Distribution, MadeImage
 from cdk_ami.distribution.handover import FINGERPRINT_TAG, ROLE_TAG, contents_fingerprint, delivery_tag
-from cdk_ami.distribution.distribution import Distribution
 from cdk_ami.distribution.producer_permissions import (
     WILDCARD_REASON,
     ExecutionPermissions,
@@ -127,13 +128,25 @@ class ImageProducer(Construct):
         goes_to = distribution or Distribution.to_regions(place.region)
         goes_to = goes_to if wrong_tags else goes_to.tagged({IMAGE_TAG: image, **ami_tags})
 
+        # Without keys nobody says whether the AMIs are encrypted.
+        made: MadeImage | None = None
+        if keys:
+            made = MadeImage(
+                region=place.region,
+                account=place.account,
+                partition=place.partition,
+                platform=platform,
+                volumes=len(keys),
+                keys=tuple(source_keys),
+            )
+
         faults = Faults(scope, construct_id)
         faults.check("name", names.resource_name(name))
         faults.check("name", names.parameter_name(channel_parameter(name)))
         if wave is not None:
             faults.check("wave", names.resource_name(f"{name}-{wave}"))
         faults.check("tags", wrong_tags)
-        goes_to.find_faults(faults, image=image)
+        goes_to.find_faults(faults, image=image, made=made)
         for index, key in enumerate(keys):
             faults.check(f"source_keys[{index}]", rules.kms_key(key))
             faults.check(f"source_keys[{index}]", rules.kms_key_region(key, place.region))
@@ -151,7 +164,7 @@ class ImageProducer(Construct):
         self._starts = 0
 
         configuration_name = scoped_name(image, wave) if wave else image
-        self.configuration = goes_to.render(self, "Distribution", name=image)
+        self.configuration = goes_to.render(self, "Distribution", name=image, made=made)
         self.configuration.name = configuration_name
         group = self._log_group(configuration_name)
         self.execution_role = self._execution_role(goes_to, keys, group)
@@ -180,7 +193,8 @@ class ImageProducer(Construct):
         self.state_machine = sfn.StateMachine(
             self,
             "Machine",
-            definition_body=sfn.DefinitionBody.from_string(stack.to_json_string(machine.definition())),
+            # Not by the stack's own function, which leaves out what is null: a state without a result path.
+            definition_body=sfn.DefinitionBody.from_string(json.dumps(machine.definition())),
             role=self._role,
         )
 

@@ -112,6 +112,7 @@ class ExecutionPermissions(NamedTuple):
             yield allow("LaunchTemplates", ["ec2:CreateLaunchTemplateVersion", "ec2:ModifyLaunchTemplate"], templates)
         if roles := self._roles():
             yield allow("TargetAccounts", ["sts:AssumeRole"], roles)
+        yield from self._windows(images)
         yield from self._keys()
         yield allow("Logs", ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], [self.log_group_arn])
 
@@ -133,11 +134,20 @@ class ExecutionPermissions(NamedTuple):
                 found[f"arn:{self.place.partition}:iam::{owner}:role/{CROSS_ACCOUNT_ROLE}"] = None
         return list(found)
 
+    def _windows(self, images: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield what targets ask for that is mostly asked for Windows: fast launch and licenses."""
+        if any(one.account is None for target in self.targets for one in target.fast_launches):
+            ours = {"StringEquals": {"aws:ResourceTag/CreatedBy": _CREATED_BY}}
+            yield allow("FastLaunch", ["ec2:EnableFastLaunch"], images, condition=ours)
+        if licenses := [arn for target in self.targets for arn in target.license_configurations]:
+            yield allow("Licenses", ["license-manager:UpdateLicenseSpecificationsForResource"], licenses)
+
     def _keys(self) -> Iterator[dict[str, Any]]:
         named = [(key, self.place.region) for key in self.source_keys]
         named += [(key, target.region) for target in self.targets if (key := target.key_id()) is not None]
         for number, (key, region) in enumerate(dict.fromkeys(named)):
-            through = {"kms:ViaService": f"ec2.{region}.amazonaws.com"}
+            suffix = "amazonaws.com.cn" if self.place.partition == "aws-cn" else "amazonaws.com"
+            through = {"kms:ViaService": f"ec2.{region}.{suffix}"}
             arn, aliases = self._key(key, region)
             yield allow(f"Key{number}", _KEY_ACTIONS, [arn], condition={"StringEquals": through, **aliases})
             yield allow(

@@ -114,6 +114,25 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What somebody asks for at a keyboard.
+
+    Attributes:
+        ami: The AMI.
+        configuration: ARN of the distribution configuration.
+        image: Name of the image, for a configuration that is made here.
+        regions: Regions of a configuration that is made here; none where it is to exist.
+        role: The execution role; None leaves it to the configuration.
+    """
+
+    ami: str
+    configuration: str
+    image: str = ""
+    regions: tuple[str, ...] = ()
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a distribution would do.
 
@@ -199,40 +218,49 @@ def ensure_configuration(imagebuilder: Any, arn: str, image: str, regions: Seque
     return find_configuration(imagebuilder, arn)
 
 
-def plan(clients: RegionClients, ami: str, arn: str, regions: Sequence[str], role: str | None) -> Plan:
-    """Return what distributing ``ami`` by the configuration of that ARN would do; reads only.
-
-    Args:
-        clients: Clients of the Region of the AMI.
-        ami: The AMI.
-        arn: The configuration.
-        regions: The Regions to make it for; none where it is to exist.
-        role: The execution role; None leaves it to the configuration.
-    """
+def plan(clients: RegionClients, order: Order) -> Plan:
+    """Return what an order would do; reads only."""
     try:
-        found = find_configuration(clients.imagebuilder, arn)
+        found = find_configuration(clients.imagebuilder, order.configuration)
     except ClientError as error:
-        if not regions or error.response["Error"]["Code"] != "ResourceNotFoundException":
+        if not order.regions or error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
         return Plan(
-            ami=ami,
-            configuration=arn,
+            ami=order.ami,
+            configuration=order.configuration,
             makes_configuration=True,
-            role=role,
-            regions=tuple(regions),
+            role=order.role,
+            regions=order.regions,
             earlier=None,
             status="",
         )
-    earlier = recall(clients, ami, found)
+    earlier = recall(clients, order.ami, found)
     return Plan(
-        ami=ami,
-        configuration=arn,
+        ami=order.ami,
+        configuration=order.configuration,
         makes_configuration=False,
-        role=role or found.role,
+        role=order.role or found.role,
         regions=found.regions,
         earlier=earlier,
         status=(earlier and _status(clients.imagebuilder, earlier)) or "",
     )
+
+
+def begin(clients: RegionClients, order: Order) -> tuple[str, Configuration]:
+    """Do what an order says, or go on with what was begun of it; return the image resource and the configuration.
+
+    Raises:
+        DistributeError: When nobody says by which role to distribute.
+    """
+    builder = clients.imagebuilder
+    if order.regions:
+        configuration = ensure_configuration(builder, order.configuration, order.image, order.regions, order.role or "")
+    else:
+        configuration = find_configuration(builder, order.configuration)
+    role = order.role or configuration.role
+    if role is None:
+        raise DistributeError(f"{configuration.arn} names no execution role; give --role")
+    return deliver(clients, order.ami, configuration, role=role), configuration
 
 
 def resolve_source(clients: RegionClients, source: str, account: str) -> str:
@@ -346,6 +374,8 @@ def newest_build(imagebuilder: Any, image: str) -> str:
         for page in imagebuilder.get_paginator("list_image_build_versions").paginate()
         for summary in page["imageSummaryList"]
         if f"{summary['arn'].partition(':image/')[2]}/".startswith(f"{wanted}/")
+        # The service chooses the name of an image resource that no recipe makes; its tag says whose it is.
+        or (summary.get("tags") or {}).get(IMAGE_TAG) == wanted
     ]
     if not found:
         raise DistributeError(f"there is no build {wanted} in {imagebuilder.meta.region_name}")

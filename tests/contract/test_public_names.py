@@ -33,6 +33,7 @@ PUBLIC = [
     "ImageFile",
     "ImageFleet",
     "ImageKey",
+    "ImageProducer",
     "InstanceChoice",
     "InstanceNeeds",
     "KeyGrant",
