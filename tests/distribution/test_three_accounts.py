@@ -55,12 +55,12 @@ class World:
         return self.made[key]
 
     def deploy(self, app: cdk.App) -> None:
-        for stack in stacks_of(Path(app.synth(force=True).directory), Place(account=BUILDS, region=HOME), {}):
-            deploy(stack, lambda *key: self.client(*key), self.sandbox.endpoint)
+        for stack in stacks_of(Path(app.synth().directory), Place(account=BUILDS, region=HOME), {}):
+            deploy(stack, self.client, self.sandbox.endpoint)
 
     def destroy(self, app: cdk.App) -> None:
-        for stack in stacks_of(Path(app.synth(force=True).directory), Place(account=BUILDS, region=HOME), {}):
-            destroy(stack, lambda *key: self.client(*key))
+        for stack in stacks_of(Path(app.synth().directory), Place(account=BUILDS, region=HOME), {}):
+            destroy(stack, self.client)
 
     def distribution(self) -> Distribution:
         permission = LaunchPermission(organizational_units=[self.unit])
@@ -93,19 +93,13 @@ class World:
         wait_until(lambda: image()["state"]["status"] in {"AVAILABLE", "FAILED"}, seconds=120)
         return image()
 
-    def image(self, place: tuple[str, str], image_id: str) -> dict[str, Any]:
-        """Return an AMI as its owner sees it."""
-        account, region = place
-        found: dict[str, Any] = self.client("ec2", region, account).describe_images(
-            Owners=["self"], ImageIds=[image_id]
-        )["Images"][0]
-        return found
-
     def key(self, place: tuple[str, str], image_id: str) -> str:
-        """Return the key that encrypts an AMI."""
-        account, region = place
-        snapshot = self.image(place, image_id)["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
-        (found,) = self.client("ec2", region, account).describe_snapshots(SnapshotIds=[snapshot])["Snapshots"]
+        """Return the key that encrypts an AMI which its account owns and can launch."""
+        ec2 = self.client("ec2", place[1], place[0])
+        (image,) = ec2.describe_images(Owners=["self"], ImageIds=[image_id])["Images"]
+        assert image["State"] == "available"
+        snapshot = image["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+        (found,) = ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"]
         return str(found["KmsKeyId"])
 
     def permissions(self, place: tuple[str, str], image_id: str) -> list[dict[str, str]]:
@@ -143,9 +137,7 @@ def world(sandbox_server: Sandbox) -> Iterator[World]:
     (root,) = organizations.list_roots()["Roots"]
     unit = organizations.create_organizational_unit(ParentId=root["Id"], Name="Workloads")["OrganizationalUnit"]
     sharer = organizations.create_account(AccountName="lab", Email="lab@example.com")["CreateAccountStatus"]
-    organizations.move_account(
-        AccountId=sharer["AccountId"], SourceParentId=root["Id"], DestinationParentId=unit["Id"]
-    )
+    organizations.move_account(AccountId=sharer["AccountId"], SourceParentId=root["Id"], DestinationParentId=unit["Id"])
     keys: dict[str, str] = {}
     world = World(sandbox=sandbox_server, unit=unit["Arn"], sharer=sharer["AccountId"], keys=keys, made=made)
     app, distribution = make_app(), world.distribution()
@@ -190,16 +182,13 @@ def ids_of(image: Mapping[str, Any]) -> Ids:
 def check_whole(world: World, ids: Ids) -> None:
     """Check that each place has an AMI under its Region's key, shared as described, and the entry channel holds it."""
     unit = [{"OrganizationalUnitArn": world.unit}]
-    assert list(ids) == PLACES or sorted(ids) == sorted(PLACES)
-    assert {place: world.image(place, ids[place])["State"] for place in PLACES} == dict.fromkeys(PLACES, "available")
+    assert sorted(ids) == sorted(PLACES)
     assert {place: world.key(place, ids[place]) for place in PLACES} == {one: world.keys[one[1]] for one in PLACES}
     assert {place: world.permissions(place, ids[place]) for place in PLACES} == dict.fromkeys(PLACES, unit)
     assert {place: world.channel(place) for place in PLACES} == dict(ids)
 
 
-def test_one_build_leaves_an_ami_in_each_account_and_region_as_described(
-    world: World, first: dict[str, Any]
-) -> None:
+def test_one_build_leaves_an_ami_in_each_account_and_region_as_described(world: World, first: dict[str, Any]) -> None:
     assert first["state"] == {"status": "AVAILABLE"}, first["state"]
     check_whole(world, ids_of(first))
 
@@ -226,7 +215,8 @@ def test_without_the_role_of_one_account_the_others_are_whole_and_a_retry_comple
     world: World, first: dict[str, Any]
 ) -> None:
     missing = [place for place in PLACES if place[0] == BANK]
-    world.destroy(world.receiving(BANK))
+    receiving = world.receiving(BANK)
+    world.destroy(receiving)
 
     failed = world.build()
 
@@ -253,7 +243,7 @@ def test_without_the_role_of_one_account_the_others_are_whole_and_a_retry_comple
     assert f"does not allow ec2:CopyImage on arn:aws:ec2:{HOME}::image/* (account {BANK}, Region {HOME})" in again
 
     # With the right one a retry completes what is missing, and does nothing else again.
-    world.deploy(world.receiving(BANK))
+    world.deploy(receiving)
     ask(world.sandbox, "calls", method="DELETE")
     completed = world.retry(failed)
     copied = world.calls("CopyImage")
