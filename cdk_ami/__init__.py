@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from cdk_ami.fleet.scaling import Scaling as Scaling
     from cdk_ami.fleet.warm_pool import WarmPool as WarmPool
     from cdk_ami.fleet.warm_pool import WarmPoolState as WarmPoolState
+    from cdk_ami.fleet.zonal_instances import Replacement as Replacement
     from cdk_ami.fleet.zonal_instances import ZonalInstances as ZonalInstances
     from cdk_ami.recipe.agent import AgentConfig as AgentConfig
     from cdk_ami.recipe.agent import AgentLog as AgentLog
@@ -112,6 +113,7 @@ _HOMES = {
     "Phase": "recipe.builder",
     "Platform": "source.platform",
     "ReadyComponent": "recipe.ready",
+    "Replacement": "fleet.zonal_instances",
     "Scaling": "fleet.scaling",
     "Severity": "build.events",
     "SharedChannel": "distribution.shared_channel",

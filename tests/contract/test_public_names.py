@@ -48,6 +48,7 @@ PUBLIC = [
     "Phase",
     "Platform",
     "ReadyComponent",
+    "Replacement",
     "Scaling",
     "Severity",
     "SharedChannel",
