@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from cdk_ami.distribution.distribution import Distribution as Distribution
     from cdk_ami.distribution.image_key import ImageKey as ImageKey
     from cdk_ami.distribution.launch_permission import LaunchPermission as LaunchPermission
-    from cdk_ami.distribution.producer import ImageProducer as ImageProducer
+    from cdk_ami.distribution.promotion import Promotion as Promotion
+    from cdk_ami.distribution.promotion_gate import Gate as Gate
+    from cdk_ami.distribution.promotion_gate import Wave as Wave
+    from cdk_ami.distribution.promotion_plan import Meanwhile as Meanwhile
     from cdk_ami.distribution.shared_channel import SharedChannel as SharedChannel
     from cdk_ami.distribution.target import FastLaunch as FastLaunch
     from cdk_ami.distribution.target import LaunchTemplateUpdate as LaunchTemplateUpdate
@@ -52,7 +55,6 @@ if TYPE_CHECKING:
     from cdk_ami.fleet.scaling import Scaling as Scaling
     from cdk_ami.fleet.warm_pool import WarmPool as WarmPool
     from cdk_ami.fleet.warm_pool import WarmPoolState as WarmPoolState
-    from cdk_ami.fleet.zonal_instances import Replacement as Replacement
     from cdk_ami.fleet.zonal_instances import ZonalInstances as ZonalInstances
     from cdk_ami.recipe.agent import AgentConfig as AgentConfig
     from cdk_ami.recipe.agent import AgentLog as AgentLog
@@ -92,19 +94,20 @@ _HOMES = {
     "Distribution": "distribution.distribution",
     "FastLaunch": "distribution.target",
     "Fault": "errors",
+    "Gate": "distribution.promotion_gate",
     "GoldenImage": "build.golden_image",
     "HealthCheck": "fleet.group",
     "ImageChannel": "distribution.channel",
     "ImageFile": "recipe.files",
     "ImageFleet": "fleet.image_fleet",
     "ImageKey": "distribution.image_key",
-    "ImageProducer": "distribution.producer",
     "InstanceChoice": "fleet.mixed",
     "InstanceNeeds": "fleet.mixed",
     "KeyGrant": "fleet.key_grant",
     "LaunchPermission": "distribution.launch_permission",
     "LaunchTemplateUpdate": "distribution.target",
     "ManagedComponent": "recipe.managed",
+    "Meanwhile": "distribution.promotion_plan",
     "MixedInstances": "fleet.mixed",
     "NamedImage": "build.image",
     "NetworkOptions": "fleet.hardware",
@@ -112,8 +115,8 @@ _HOMES = {
     "PackageManager": "recipe.packages",
     "Phase": "recipe.builder",
     "Platform": "source.platform",
+    "Promotion": "distribution.promotion",
     "ReadyComponent": "recipe.ready",
-    "Replacement": "fleet.zonal_instances",
     "Scaling": "fleet.scaling",
     "Severity": "build.events",
     "SharedChannel": "distribution.shared_channel",
@@ -128,6 +131,7 @@ _HOMES = {
     "Volume": "recipe.volume",
     "WarmPool": "fleet.warm_pool",
     "WarmPoolState": "fleet.warm_pool",
+    "Wave": "distribution.promotion_gate",
     "ZonalInstances": "fleet.zonal_instances",
     "ZonalShift": "fleet.group",
     "ZoneBalance": "fleet.group",

@@ -215,3 +215,30 @@ ROLE_ARN: Final = r"arn:aws[^:]*:iam::(?P<account>[0-9]{12}):role/[\w+=,.@/-]+"
 
 OVERRIDE_USER_DATA_MAX_CHARS: Final = 21_847
 """Longest user data of a build instance, as base64.  IB API_AdditionalInstanceConfiguration.html"""
+
+PARAMETER_ADVANCED_BYTES: Final = 8_192
+"""Longest value of an advanced parameter.
+https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html"""
+
+ALARMS_PER_CALL: Final = 100
+"""Most alarms that are asked for by name.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html"""
+
+SCAN_SEVERITIES: Final = ("critical", "high", "medium", "all")
+"""What findings of a scan are counted by.  IB API_SeverityCounts.html"""
+
+BAKE_SECONDS_MAX: Final = 7 * 86_400
+"""Longest bake time of a promotion: ours, well within the year that an execution may take.
+https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
+
+PATIENCE_SECONDS_MIN: Final = 60
+"""Least time that a promotion waits for a fleet or a scan: ours, one look."""
+
+PATIENCE_SECONDS_MAX: Final = 7 * 86_400
+"""Longest time that a promotion waits for a fleet or a scan: ours."""
+
+APPROVAL_SECONDS_MIN: Final = 5 * 60
+"""Least time that people have to answer: ours."""
+
+APPROVAL_SECONDS_MAX: Final = 30 * 86_400
+"""Longest time that people have to answer: ours."""

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-LOOK_AGAIN_SECONDS: Final = 30
-"""How often an execution that waits for the lock looks whether it is free."""
+FUNCTION_SECONDS: Final = 120
+"""How long one step of the function may take."""
+
+STEP_SECONDS: Final = FUNCTION_SECONDS + 60
+"""When an execution stops waiting for a step: later than the function itself, so that none is still at work."""
 
 RETRY: Final[list[dict[str, Any]]] = [
     {
@@ -20,19 +23,23 @@ RETRY: Final[list[dict[str, Any]]] = [
         "JitterStrategy": "FULL",
     }
 ]
-"""Every step may be done twice, so whatever goes wrong is tried again, for some five minutes.
+"""How a step is tried again, for some five minutes: every step may be done twice.
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html"""
 
 
-def take(function: str, image: str, *, supersede: bool, then: str) -> dict[str, dict[str, Any]]:
+def take(
+    function: str, image: str, *, supersede: bool, look_again_seconds: int, then: str
+) -> dict[str, dict[str, Any]]:
     """Return the states, from ``Lock`` on, that wait until this execution holds the lock of ``image``.
 
-    Afterwards ``$.lock.journal`` holds what a dead holder was moving.
+    It asks for the AMI at ``$.look.what`` because of ``$.reason``.  Afterwards ``$.lock.journal`` holds what a dead
+    holder was moving.
 
     Args:
         function: ARN of the function.
         image: Name of the image.
         supersede: Whether an execution that has moved nothing yet must give way.
+        look_again_seconds: How often to look whether it is free.
         then: The state that comes next.
     """
     return {
@@ -45,9 +52,11 @@ def take(function: str, image: str, *, supersede: bool, then: str) -> dict[str, 
                 "owner.$": "$$.Execution.Id",
                 "now.$": "$$.State.EnteredTime",
                 "why.$": "$.reason",
+                "what.$": "$.look.what",
                 "supersede": supersede,
             },
             "ResultPath": "$.lock",
+            "TimeoutSeconds": STEP_SECONDS,
             "Retry": RETRY,
             "Next": "IsLocked",
         },
@@ -56,7 +65,7 @@ def take(function: str, image: str, *, supersede: bool, then: str) -> dict[str, 
             "Choices": [{"Variable": "$.lock.taken", "BooleanEquals": True, "Next": then}],
             "Default": "WaitForLock",
         },
-        "WaitForLock": {"Type": "Wait", "Seconds": LOOK_AGAIN_SECONDS, "Next": "Lock"},
+        "WaitForLock": {"Type": "Wait", "Seconds": look_again_seconds, "Next": "Lock"},
     }
 
 
@@ -73,6 +82,7 @@ def give_back(function: str, image: str, *, name: str, then: str) -> dict[str, d
                 "now.$": "$$.State.EnteredTime",
             },
             "ResultPath": None,
+            "TimeoutSeconds": STEP_SECONDS,
             "Retry": RETRY,
             "Next": then,
         }

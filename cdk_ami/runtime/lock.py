@@ -55,6 +55,8 @@ class Record:
         since: When the record was made, in ISO 8601, UTC.
         until: When a command's hold ends; empty for an execution, which holds while it runs.
         why: For people.
+        what: The AMI that it is held for; empty when that is not known.
+        heir_of: Who died and left the journal; empty while it is the owner's own.
         journal: What MOVING moves: for each place what it held before.
     """
 
@@ -64,6 +66,8 @@ class Record:
     since: str
     until: str = ""
     why: str = ""
+    what: str = ""
+    heir_of: str = ""
     journal: tuple[Mapping[str, Any], ...] = ()
 
     def text(self) -> str:
@@ -86,11 +90,13 @@ class Taken:
     Attributes:
         number: Number of its record.
         journal: What a dead holder was moving, to be undone before anything else; empty for nothing.
+        heir_of: Whose journal that is.
         superseded: The holder that had to give way, or None.
     """
 
     number: int
     journal: tuple[Mapping[str, Any], ...] = ()
+    heir_of: str = ""
     superseded: str | None = None
 
 
@@ -113,7 +119,8 @@ def acquire(
     alive: Callable[[str], bool],
     why: str = "",
     lease: timedelta | None = None,
-    supersede: bool = False,
+    supersede: str | None = None,
+    what: str = "",
 ) -> Taken | Record:
     """Take the lock, or return the record of who holds it.
 
@@ -125,30 +132,34 @@ def acquire(
         alive: Whether the execution of that ARN still runs.
         why: For people.
         lease: How long a command holds it.  Default: the owner is an execution, which holds it while it runs.
-        supersede: Whether a holder that has not moved anything yet must give way.
+        supersede: What the name of a holder begins with that must give way while it has moved nothing yet, such as
+            the ARN of a state machine's executions.  Default: none must.
+        what: The AMI that it is taken for, for others to know.
     """
     while True:
         last = holder(ssm, image)
         superseded = None
         if last is not None and last.phase is not Phase.FREE:
             if last.owner == owner:
-                return Taken(number=last.number, journal=last.journal)
-            if _holds(last, now, alive):
-                if not supersede or last.phase is not Phase.HELD:
+                return Taken(number=last.number, journal=last.journal, heir_of=last.heir_of)
+            if holds(last, now, alive):
+                if supersede is None or last.phase is not Phase.HELD or not last.owner.startswith(supersede):
                     return last
                 superseded = last.owner
-        dead = last is not None and last.phase is Phase.MOVING
+        dead = last if last is not None and last.phase is Phase.MOVING else None
         claim = Record(
             number=1 if last is None else last.number + 1,
             owner=owner,
-            phase=Phase.MOVING if dead else Phase.HELD,
+            phase=Phase.HELD if dead is None else Phase.MOVING,
             since=_stamp(now),
             until="" if lease is None else _stamp(now + lease),
             why=why,
-            journal=last.journal if last is not None and dead else (),
+            what=what,
+            heir_of="" if dead is None else dead.heir_of or dead.owner,
+            journal=() if dead is None else dead.journal,
         )
         if _create(ssm, image, claim):
-            return Taken(number=claim.number, journal=claim.journal, superseded=superseded)
+            return Taken(number=claim.number, journal=claim.journal, heir_of=claim.heir_of, superseded=superseded)
 
 
 def begin_moving(
@@ -178,6 +189,7 @@ def begin_moving(
             since=_stamp(now),
             until="" if lease is None else _stamp(now + lease),
             why=last.why,
+            what=last.what,
             journal=tuple(journal),
         )
         if _create(ssm, image, claim):
@@ -212,7 +224,10 @@ def runs(states: Any, execution: str) -> bool:
     return status in {"RUNNING", "PENDING_REDRIVE"}
 
 
-def _holds(record: Record, now: datetime, alive: Callable[[str], bool]) -> bool:
+def holds(record: Record, now: datetime, alive: Callable[[str], bool]) -> bool:
+    """Tell whether the owner of a record still holds the lock."""
+    if record.phase is Phase.FREE:
+        return False
     if record.until:
         return datetime.fromisoformat(record.until) > now
     return alive(record.owner)

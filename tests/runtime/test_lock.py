@@ -46,10 +46,15 @@ def test_the_lock_of_an_execution_that_has_ended_is_free_with_what_it_left_half_
     heir = take(ssm, "b")
     second_heir = take(ssm, "c")
 
-    assert heir == Taken(number=3, journal=JOURNAL)
-    assert second_heir == Taken(number=4, journal=JOURNAL)
+    assert heir == Taken(number=3, journal=JOURNAL, heir_of="a")
+    assert second_heir == Taken(number=4, journal=JOURNAL, heir_of="a")
     assert holder(ssm, "web") == Record(
-        number=4, owner="c", phase=Phase.MOVING, since="2026-11-28T12:00:00+00:00", journal=JOURNAL
+        number=4,
+        owner="c",
+        phase=Phase.MOVING,
+        since="2026-11-28T12:00:00+00:00",
+        heir_of="a",
+        journal=JOURNAL,
     )
     assert not begin_moving(ssm, "web", "a", JOURNAL, now=NOW)
     assert not release(ssm, "web", "a", now=NOW)
@@ -66,18 +71,20 @@ def test_a_command_holds_the_lock_for_a_time_that_begins_anew_when_it_moves(ssm:
 
     assert isinstance(before, Record)
     assert isinstance(during, Record)
-    assert after == Taken(number=3, journal=JOURNAL)
+    assert after == Taken(number=3, journal=JOURNAL, heir_of="ann")
 
 
 def test_a_holder_gives_way_only_while_it_has_moved_nothing(ssm: Any) -> None:
     take(ssm, "a")
     queued = take(ssm, "b", living=("a", "b"))
-    superseding = take(ssm, "b", living=("a", "b"), supersede=True)
+    stranger = take(ssm, "b", living=("a", "b"), supersede="other")
+    superseding = take(ssm, "b", living=("a", "b"), supersede="")
     late = begin_moving(ssm, "web", "a", JOURNAL, now=NOW)
     moving = begin_moving(ssm, "web", "b", JOURNAL, now=NOW)
-    refused = take(ssm, "c", living=("a", "b"), supersede=True)
+    refused = take(ssm, "c", living=("a", "b"), supersede="")
 
     assert isinstance(queued, Record)
+    assert isinstance(stranger, Record)
     assert superseding == Taken(number=2, superseded="a")
     assert (late, moving) == (False, True)
     assert isinstance(refused, Record)

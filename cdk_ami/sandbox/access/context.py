@@ -131,6 +131,9 @@ class Context:
             "aws:resourceaccount": (owner or asked.account,),
             "aws:securetransport": ("true",),
             "aws:sourceip": ("127.0.0.1",),
+            # What SNS says of whoever calls, which a topic's own policy compares with the owner.
+            # https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
+            "aws:sourceowner": (account,),
             "aws:tagkeys": tuple(requested) or None,
             "aws:viaawsservice": ("false",),
             "ec2:region": (asked.region,),

@@ -121,9 +121,12 @@ def _variables(function: Function) -> dict[str, str]:
 
 def _credentials(function: Function) -> dict[str, str]:
     """Return keys of the function's role, so that its calls are judged by that role's policies."""
-    keys = clients.client("sts", function.region, function.account).assume_role(
-        RoleArn=function.role, RoleSessionName=function.name[:64].ljust(2, "-"), DurationSeconds=ROLE_SESSION_SECONDS
-    )["Credentials"]
+    with clients.acting_by(None, for_service="lambda.amazonaws.com"):
+        keys = clients.client("sts", function.region, function.account).assume_role(
+            RoleArn=function.role,
+            RoleSessionName=function.name[:64].ljust(2, "-"),
+            DurationSeconds=ROLE_SESSION_SECONDS,
+        )["Credentials"]
     return {
         "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],

@@ -12,7 +12,6 @@ from cdk_ami import (
     FastLaunch,
     ImageChannel,
     ImageKey,
-    ImageProducer,
     KeyGrant,
     LaunchPermission,
     LaunchTemplateUpdate,
@@ -481,14 +480,5 @@ ROWS: Final = (
         "public",
         "name accounts",
         "SharedWithNamed",
-    ),
-    Row(
-        "a producer waits longer than a state machine lives",
-        lambda stack: ImageProducer(stack, "Shop", name="shop", patience=cdk.Duration.days(400)),
-        "S/Shop",
-        "patience",
-        "34560000 s",
-        "365 days",
-        "Patience",
     ),
 )
