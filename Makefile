@@ -20,8 +20,10 @@ help: ## Say what there is to make
 demo: .venv/.demo node_modules/.package-lock.json ## Set up, and run the main job on a local AWS: source image -> AMIs -> fleets in two Regions
 	@$(BIN)/cdk-ami sandbox -- $(BIN)/python examples/demo.py $(DEMO_ARGS)
 
-test: .venv/.dev node_modules/.package-lock.json ## Set up, and run the whole check: lint, types, imports, dependencies, tests
-	@$(MAKE) --no-print-directory check
+# Two at a time: Python's packages beside the command line's, and the types beside the tests.
+test: ## Set up, and run the whole check: lint, types, imports, dependencies, tests
+	@$(MAKE) --no-print-directory --jobs=2 .venv/.dev node_modules/.package-lock.json
+	@$(MAKE) --no-print-directory --jobs=2 check
 
 check: lint types tests
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cdk_ami.distribution.distribution import Distribution as Distribution
     from cdk_ami.distribution.image_key import ImageKey as ImageKey
     from cdk_ami.distribution.launch_permission import LaunchPermission as LaunchPermission
+    from cdk_ami.distribution.producer import ImageProducer as ImageProducer
     from cdk_ami.distribution.promotion import Promotion as Promotion
     from cdk_ami.distribution.promotion_gate import Gate as Gate
     from cdk_ami.distribution.promotion_gate import Wave as Wave
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from cdk_ami.fleet.scaling import Scaling as Scaling
     from cdk_ami.fleet.warm_pool import WarmPool as WarmPool
     from cdk_ami.fleet.warm_pool import WarmPoolState as WarmPoolState
+    from cdk_ami.fleet.zonal_instances import Replacement as Replacement
     from cdk_ami.fleet.zonal_instances import ZonalInstances as ZonalInstances
     from cdk_ami.recipe.agent import AgentConfig as AgentConfig
     from cdk_ami.recipe.agent import AgentLog as AgentLog
@@ -101,6 +103,7 @@ _HOMES = {
     "ImageFile": "recipe.files",
     "ImageFleet": "fleet.image_fleet",
     "ImageKey": "distribution.image_key",
+    "ImageProducer": "distribution.producer",
     "InstanceChoice": "fleet.mixed",
     "InstanceNeeds": "fleet.mixed",
     "KeyGrant": "fleet.key_grant",
@@ -117,6 +120,7 @@ _HOMES = {
     "Platform": "source.platform",
     "Promotion": "distribution.promotion",
     "ReadyComponent": "recipe.ready",
+    "Replacement": "fleet.zonal_instances",
     "Scaling": "fleet.scaling",
     "Severity": "build.events",
     "SharedChannel": "distribution.shared_channel",

@@ -36,8 +36,9 @@ SPOT_PRICE_MIN: Final = 0.001
 NEEDED_TYPES_MAX: Final = 400
 """Types that requirements allow or exclude.  Auto Scaling API_InstanceRequirements.html, read 2026-11-28"""
 
-LIFETIME_MIN_SECONDS: Final = 86_400
-"""Shortest of all longest lifetimes.  Auto Scaling API_CreateAutoScalingGroup.html, read 2026-11-28"""
+LIFETIME_SECONDS: Final = (86_400, 31_536_000)
+"""Shortest and longest of all longest lifetimes: a day and a year.
+https://docs.aws.amazon.com/autoscaling/ec2/userguide/asg-max-instance-lifetime.html, read 2026-11-28"""
 
 MANUFACTURERS: Final = ("intel", "amd", "amazon-web-services")
 GENERATIONS: Final = ("current", "previous")
@@ -273,9 +274,10 @@ def termination_policies(names: Sequence[str]) -> Iterator[Problem]:
 
 @rule("InstanceLifetime", source=f"{_API}API_CreateAutoScalingGroup.html")
 def lifetime(seconds: float) -> Iterator[Problem]:
-    """Instances live for a day at least."""
-    if seconds < LIFETIME_MIN_SECONDS:
-        yield Problem(problem="is too short", got=seconds, fix="give a day or more")
+    """An instance lives for a day to a year, or without end."""
+    low, high = LIFETIME_SECONDS
+    if not low <= seconds <= high:
+        yield Problem(problem="is out of range", got=seconds, fix="give a day or more, and a year or less")
 
 
 @rule("CpuOptions", source="https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-optimize-cpu.html")

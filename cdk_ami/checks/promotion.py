@@ -113,7 +113,7 @@ def bake_seconds(seconds: float) -> Iterator[Problem]:
         yield Problem(problem="is out of range", got=f"{seconds:g} s", fix="use 0 seconds to 7 days")
 
 
-@rule("Patience", source=f"{_SFN}service-quotas.html")
+@rule("PromotionPatience", source=f"{_SFN}service-quotas.html")
 def patience_seconds(seconds: float) -> Iterator[Problem]:
     """What is waited for has between a minute and seven days."""
     if not PATIENCE_SECONDS_MIN <= seconds <= PATIENCE_SECONDS_MAX:

@@ -160,12 +160,13 @@ def extra_volume_size(device: str | None, gib: int | None) -> Iterator[Problem]:
 
 @rule("VolumeRate", source="https://docs.aws.amazon.com/ebs/latest/userguide/initalize-volume.html")
 def volume_rate(rate_mib: int | None, *, launched: bool) -> Iterator[Problem]:
-    """A rate of initialization is 100 to 300 MiB/s, and given to the volumes of launched instances."""
+    """A rate of initialization is 100 to 300 MiB/s, and given to the volumes of launches."""
     low, high = VOLUME_RATE_MIB
     if rate_mib is None:
         return
     if not launched:
-        yield Problem(problem="is not for a build", got=rate_mib, fix="give it to the volumes of a fleet")
+        fix = "give it to the volumes of a fleet"
+        yield Problem(problem="is for volumes that a launch makes of an AMI only", got=rate_mib, fix=fix)
     elif not _whole_within(rate_mib, low, high):
         yield Problem(problem="is out of range", got=rate_mib, fix=f"give {low} to {high} MiB/s, or leave it out")
 

@@ -16,8 +16,10 @@ _COMMANDS: Final = {
     "accounts": "Keep the file of accounts that distributions name.",
     "component": "Check component documents, and run them in a container, a root directory or here.",
     "channels": "Read the channels of a golden image, and seed one that does not exist.",
+    "distribute": "Copy an AMI to Regions and accounts, and move the channel of an image to it.",
     "images": "List the AMIs of a golden image, and the instances that run them.",
     "leftovers": "List, and remove, what a golden image leaves behind when its stacks are gone.",
+    "retry": "Go on with a build that failed or was cancelled, without building again.",
     "sandbox": "Run a local AWS, or one command against a fresh one.",
 }
 

@@ -125,7 +125,7 @@ class ImageFleet(Construct):
         termination_policies: Which instance goes first when the fleet shrinks.  Default: AWS's own order.
         scale_in_protection: Whether new instances stay when the fleet shrinks, until somebody takes that away.
             Default: False.
-        max_instance_lifetime: How old instances may grow before they are replaced, a day at least.  Default: any age.
+        max_instance_lifetime: How old instances may grow before they are replaced, a day to a year.  Default: any age.
         deletion_protection: Who may delete the group.  Default: who has the permission.
         group_metrics: Whether the group's own metrics, such as the instances in service, come every minute, for free.
             Default: False.

@@ -38,7 +38,8 @@ _SMALL: Final = {Architecture.X86_64: "t3.micro", Architecture.ARM64: "t4g.micro
 class Launch(NamedTuple):
     """How the instances of a fleet start: what `ImageFleet` and `ZonalInstances` have in common.
 
-    The attributes are the arguments of those two, and are described there.
+    The attributes are the arguments of those two, and are described there.  The last says that an interface of its own
+    has the security groups, which a launch template must not name then.
     """
 
     image: ec2.IMachineImage
@@ -60,6 +61,7 @@ class Launch(NamedTuple):
     network: NetworkOptions | None = None
     hibernation: bool = False
     mixed: MixedInstances | None = None
+    groups_at_interface: bool = False
 
     @property
     def architecture(self) -> Architecture | None:
@@ -166,12 +168,14 @@ class RenderedLaunch(NamedTuple):
         launch_template: The launch template.
         identity: Role and security groups of the instances.
         image_id: What stands for the AMI in the template.
+        profile_name: Name of the instance profile.
         choice_templates: The launch template of each choice of a mixed fleet; those of one image share one.
     """
 
     launch_template: ec2.CfnLaunchTemplate
     identity: Identity
     image_id: str
+    profile_name: str
     choice_templates: Sequence[ec2.CfnLaunchTemplate] = ()
 
     @property
@@ -226,6 +230,7 @@ def render_launch(scope: Construct, launch: Launch) -> RenderedLaunch:
         launch_template=own,
         identity=identity,
         image_id=image_id,
+        profile_name=profile.ref,
         choice_templates=tuple(by_image[id(image)] for image in launch.choice_images),
     )
 
@@ -245,7 +250,7 @@ def _template_data(
         image_id=image_id,
         instance_type=launch.instance_type_name,
         iam_instance_profile=shape.IamInstanceProfileProperty(arn=profile_arn),
-        security_group_ids=None if own_interface else list(group_ids),
+        security_group_ids=None if own_interface or launch.groups_at_interface else list(group_ids),
         network_interfaces=[
             shape.NetworkInterfaceProperty(
                 device_index=0,

@@ -84,3 +84,9 @@ def ask(clients: Sequence[RegionClients], question: Callable[[RegionClients], T]
             except (BotoCoreError, ClientError) as error:
                 failed[region] = f"could not look: {error}"
     return Answers(found=found, failed=failed)
+
+
+def account_of(region: str) -> str:
+    """Return the account of the caller, as ``region`` knows it."""
+    account: str = boto3.session.Session().client("sts", region_name=region).get_caller_identity()["Account"]
+    return account

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from cdk_ami import ImageChannel, Replacement, Volume, ZonalInstances
 from cdk_ami.settings import Settings, load
+from tests.fleet.network import network
 from tests.stacks.conftest import templates_of
-from tests.support.synth import ROOT
+from tests.support.synth import ROOT, make_stack, template_of
 
 PINNED = {
     "web-image": {
@@ -62,3 +64,28 @@ def test_what_must_outlive_its_stack_is_retained(templates: dict[str, Any]) -> N
     image = templates["web-image"]["Resources"]["Image97B81D44"]
 
     assert (image["DeletionPolicy"], image["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+def test_kept_servers_and_their_volumes_keep_their_ids() -> None:
+    stack = make_stack()
+    ZonalInstances(
+        stack,
+        "Twins",
+        image=ImageChannel.from_name("web").machine_image(),
+        vpc=network(stack),
+        zones=["us-east-1a", "us-east-1b"],
+        replacement=Replacement.ROOT_VOLUME,
+        data_volumes=[Volume(device="/dev/sdf", size_gib=8)],
+        own_interfaces=True,
+    )
+
+    stateful = {"AWS::EC2::Instance", "AWS::EC2::Volume", "AWS::EC2::NetworkInterface"}
+    found = {name: one["Type"] for name, one in template_of(stack)["Resources"].items() if one["Type"] in stateful}
+    assert found == {
+        "TwinsInstanceA1DDDBB26B": "AWS::EC2::Instance",
+        "TwinsInstanceB10E52D55A": "AWS::EC2::Instance",
+        "TwinsInterfaceA120924DCE": "AWS::EC2::NetworkInterface",
+        "TwinsInterfaceB14E0FDF0F": "AWS::EC2::NetworkInterface",
+        "TwinsVolumeA1Sdf2FB79820": "AWS::EC2::Volume",
+        "TwinsVolumeB1SdfCD67C284": "AWS::EC2::Volume",
+    }

@@ -10,12 +10,14 @@ import aws_cdk as cdk
 import pytest
 
 from cdk_ami.sandbox.server import Sandbox
-from cdk_ami.sandbox.testing import LocalAws
+from cdk_ami.sandbox.testing import DeployError, LocalAws
 from cdk_ami.sandbox.testing.control import Control
 from tests.support.control import ask
 from tests.support.sandbox import wait_until
 from tests.support.synth import ROOT, make_app
 
+AL2 = "/aws/service/ami-amazon-linux-latest/amzn2-ami-hvm-x86_64-gp2"
+ARM = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
 AL2023 = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 
 
@@ -75,3 +77,46 @@ def test_the_web_fleet_serves_in_three_zones_of_two_regions_and_heals(
     ask(sandbox, "clock", advance=180)
     wait_until(lambda: sick not in [one["InstanceId"] for one in instances(local, "us-east-1")], seconds=20)
     wait_until(lambda: health(local, "us-east-1", targets["us-east-1"]) == {"healthy": 3}, seconds=20)
+
+
+def servers(local: LocalAws) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+    """Return the id, the AMI and the data volumes of the instance at each address."""
+    found = {
+        one["PrivateIpAddress"]: (
+            one["InstanceId"],
+            one["ImageId"],
+            tuple(m["Ebs"]["VolumeId"] for m in one["BlockDeviceMappings"] if m["DeviceName"] == "/dev/sdf"),
+        )
+        for one in instances(local, "us-east-1")
+    }
+    return dict(sorted(found.items()))
+
+
+def test_twin_servers_keep_all_but_their_root_volumes_one_after_the_other(
+    local: LocalAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = name_channel(local, "us-east-1", "latest")
+    app = example("twin-servers", monkeypatch)
+    local.deploy(app)
+    before = servers(local)
+
+    second = name_channel(local, "us-east-1", "latest", source=AL2)
+    local.deploy(app)
+
+    assert list(before) == ["10.0.0.10", "10.0.64.10"]
+    assert {image for _, image, _ in before.values()} == {first}
+    assert [len(volumes) for _, _, volumes in before.values()] == [1, 1]
+    assert servers(local) == {address: (one, second, volumes) for address, (one, _, volumes) in before.items()}
+    made = local.calls("ec2", "CreateReplaceRootVolumeTask")
+    assert [call.parameters["InstanceId"] for call in made] == [one for one, _, _ in before.values()]
+
+    # The third AMI is for another processor: the first server refuses it, and nobody has changed.
+    name_channel(local, "us-east-1", "latest", source=ARM)
+    with pytest.raises(DeployError, match=r"UPDATE_ROLLBACK_COMPLETE.*RootA1.*architecture"):
+        local.deploy(app)
+
+    assert servers(local) == {address: (one, second, volumes) for address, (one, _, volumes) in before.items()}
+    assert len(local.calls("ec2", "CreateReplaceRootVolumeTask")) == 3
+    local.destroy(app)
+    kept = local.client("ec2").describe_volumes(VolumeIds=[volume for _, _, (volume,) in before.values()])["Volumes"]
+    assert [volume["State"] for volume in kept] == ["available", "available"]

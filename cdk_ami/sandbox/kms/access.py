@@ -33,7 +33,7 @@ def refused(key: Any, principal: str, actions: Iterable[str]) -> str | None:
     """
     context = _context(key, principal)
     who = Principal(account=account_of(principal), arns=() if principal.endswith(":root") else (principal,))
-    own = _documents(principal) if ENFORCED.covers(principal) else None
+    own = _documents(principal) if ":role/" in principal and ENFORCED.covers(principal) else None
     for action in actions:
         need = Need(action=action, resource=key.arn)
         try:

@@ -12,6 +12,7 @@ from cdk_ami import (
     FastLaunch,
     ImageChannel,
     ImageKey,
+    ImageProducer,
     KeyGrant,
     LaunchPermission,
     LaunchTemplateUpdate,
@@ -480,5 +481,14 @@ ROWS: Final = (
         "public",
         "name accounts",
         "SharedWithNamed",
+    ),
+    Row(
+        "a producer waits longer than a state machine lives",
+        lambda stack: ImageProducer(stack, "Shop", name="shop", patience=cdk.Duration.days(400)),
+        "S/Shop",
+        "patience",
+        "34560000 s",
+        "365 days",
+        "Patience",
     ),
 )

@@ -10,7 +10,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
-from cdk_ami import Distribution, ImageChannel, LaunchPermission, Target, Volume
+from cdk_ami import Distribution, ImageChannel, LaunchPermission, Replacement, Target, Tracking, Volume
 from tests.contract.refusals.row import SET_UP, Row, fleet, twins
 
 Call = Callable[[cdk.Stack], object]
@@ -180,5 +180,56 @@ ROWS: Final = (
         "/golden-image/*",
         "such as '/golden-image/'",
         "AgentLogPrefix",
+    ),
+    Row(
+        "a data volume shall move to a new instance",
+        lambda stack: twins(stack, data_volumes=[Volume(device="/dev/sdf", size_gib=8)]),
+        "S/Twins",
+        "data_volumes",
+        "data_volumes",
+        "Replacement.ROOT_VOLUME",
+        "KeptByReplacement",
+    ),
+    Row(
+        "instances that are kept shall read their image at launch",
+        lambda stack: twins(
+            stack, replacement=Replacement.ROOT_VOLUME, image=WEB.machine_image(tracking=Tracking.AT_LAUNCH)
+        ),
+        "S/Twins",
+        "image",
+        "at-launch",
+        "pinned()",
+        "RootVolumeImage",
+    ),
+    Row(
+        "two instances share an address",
+        lambda stack: twins(
+            stack,
+            replacement=Replacement.ROOT_VOLUME,
+            private_addresses={"us-east-1a": ["10.0.0.10"], "us-east-1b": ["10.0.0.10"]},
+        ),
+        "S/Twins",
+        "private_addresses['us-east-1b'][0]",
+        "10.0.0.10",
+        "another",
+        "PrivateAddress",
+    ),
+    Row(
+        "a data volume has no device",
+        lambda stack: twins(stack, replacement=Replacement.ROOT_VOLUME, data_volumes=[Volume(size_gib=8)]),
+        "S/Twins",
+        "data_volumes[0].device",
+        None,
+        "'/dev/sdf'",
+    ),
+    Row(
+        "a data volume takes the place of the root volume",
+        lambda stack: twins(
+            stack, replacement=Replacement.ROOT_VOLUME, data_volumes=[Volume(device="/dev/xvda", size_gib=8)]
+        ),
+        "S/Twins",
+        "data_volumes[0].device",
+        "/dev/xvda",
+        "each its own",
     ),
 )

@@ -105,7 +105,7 @@ ROWS: Final = (
         "waves[0].patience",
         "1 s",
         "use 1 minute",
-        "Patience",
+        "PromotionPatience",
     ),
     Row(
         "an account is moved by a role of another one",

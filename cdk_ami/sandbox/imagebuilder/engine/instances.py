@@ -73,7 +73,9 @@ def terminate(session: Session, instance_id: str) -> None:
 def _wait(session: Session, instance_id: str, wanted: str, failed: tuple[str, ...]) -> None:
     def state() -> str:
         answer = session.call("ec2", "describe_instances", InstanceIds=[instance_id])
-        return str(answer["Reservations"][0]["Instances"][0]["State"]["Name"])
+        found = answer["Reservations"][0]["Instances"][0]
+        name, why = str(found["State"]["Name"]), (found.get("StateReason") or {}).get("Message")
+        return f"{name}: {why}" if why and name in failed else name
 
     session.wait_for(state, wanted=wanted, failed=failed, what=f"the instance {instance_id}", at=session.home)
 
