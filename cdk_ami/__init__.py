@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cdk_ami.ami_checks import AmiChecks as AmiChecks
     from cdk_ami.build.environment import BuildEnvironment as BuildEnvironment
     from cdk_ami.build.events import BuildState as BuildState
     from cdk_ami.build.events import Severity as Severity
@@ -79,6 +80,7 @@ _HOMES = {
     "AgentConfig": "recipe.agent",
     "AgentLog": "recipe.agent",
     "AgentMetrics": "recipe.agent",
+    "AmiChecks": "ami_checks",
     "Architecture": "source.platform",
     "BandwidthWeighting": "fleet.hardware",
     "BuildEnvironment": "build.environment",

@@ -242,3 +242,7 @@ APPROVAL_SECONDS_MIN: Final = 5 * 60
 
 APPROVAL_SECONDS_MAX: Final = 30 * 86_400
 """Longest time that people have to answer: ours."""
+
+LOOKED_UP_AMI: Final = "ami-1234"
+"""What the CDK writes for an AMI that it has yet to look up.
+https://docs.aws.amazon.com/cdk/v2/guide/context.html, read 2026-11-28"""

@@ -13,6 +13,7 @@ except ModuleNotFoundError:
     sys.exit("cdk-ami: the command needs the extra of its name; run pip install 'cdk-ami[cli]'")
 
 _COMMANDS: Final = {
+    "check": "Find what would fail, leak, cost or drift in CloudFormation templates.",
     "accounts": "Keep the file of accounts that distributions name.",
     "component": "Check component documents, and run them in a container, a root directory or here.",
     "channels": "Read the channels of a golden image, and seed one that does not exist.",

@@ -10,6 +10,7 @@ PUBLIC = [
     "AgentConfig",
     "AgentLog",
     "AgentMetrics",
+    "AmiChecks",
     "Architecture",
     "BandwidthWeighting",
     "BuildEnvironment",

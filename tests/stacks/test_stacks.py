@@ -8,6 +8,8 @@ import yaml
 from syrupy.assertion import SnapshotAssertion
 
 from cdk_ami import Architecture, Platform
+from cdk_ami.checks.template.engine import check_template
+from cdk_ami.checks.template.values import Environment
 from cdk_ami.settings import Settings
 from stacks.image_stack import source_image
 from tests.stacks.conftest import templates_of, with_fleet
@@ -21,6 +23,15 @@ def test_the_template_of_each_stack_is_as_it_was(
     templates: dict[str, Any], name: str, snapshot: SnapshotAssertion
 ) -> None:
     assert templates[name] == snapshot
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_the_rules_over_templates_find_nothing(templates: dict[str, Any], name: str) -> None:
+    known = Environment(region="eu-west-1" if "eu-west-1" in name else "us-east-1", account="123456789012")
+
+    findings = check_template(templates[name], environment=known).findings
+
+    assert [(found.rule_id, found.logical_id, found.message) for found in findings] == []
 
 
 def test_there_are_no_other_stacks(templates: dict[str, Any]) -> None:

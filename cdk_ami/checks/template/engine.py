@@ -15,7 +15,7 @@ METADATA_KEY: Final = "cdk-ami"
 """Key of a resource's metadata that holds what is acknowledged there."""
 
 
-_ANY_VALUE: Final = "cdk-ami::" + "PropertyValue"
+_ANY_VALUE: Final = "::PropertyValue"
 
 
 class Finding(NamedTuple):
@@ -144,8 +144,8 @@ def _subjects(template: Template) -> Iterator[Resource]:
 def _findings(it: Resource) -> list[Finding]:
     found = [_finding(it, rule, problem) for rule in rules_by_type().get(it.type, ()) for problem in rule.check(it)]
     # What a rule of its own says of a value says more than that the value is none.
-    told = {finding.path for finding in found if finding.rule_id != _ANY_VALUE}
-    return [finding for finding in found if finding.rule_id != _ANY_VALUE or finding.path not in told]
+    told = {finding.path for finding in found if not finding.rule_id.endswith(_ANY_VALUE)}
+    return [finding for finding in found if not finding.rule_id.endswith(_ANY_VALUE) or finding.path not in told]
 
 
 def _finding(it: Resource, rule: TemplateRule, problem: Problem) -> Finding:

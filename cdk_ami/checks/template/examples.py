@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from cdk_ami.checks.template.loading import parse_template
 from cdk_ami.checks.template.registry import TemplateRule
 from cdk_ami.checks.template.types import PARAMETER
 from cdk_ami.checks.template.values import Environment
 
-EXAMPLE_ENVIRONMENT = Environment(region="us-east-1", account="123456789012")
-"""Where the examples are deployed."""
+EXAMPLE_ENVIRONMENT: Final = Environment(
+    region="us-east-1", account="123456789012", unowned={"ami-0fedcba9876543210": "ami:filters.name.0=web-*"}
+)
+"""Where the examples are deployed, and an AMI that was looked up there without an owner."""
 
 
 def example_template(rule: TemplateRule, text: str) -> dict[str, Any]:

@@ -103,7 +103,9 @@ def template_rule(
     def register(check: Check) -> Check:
         known = RULES.get(f"cdk-ami::{name}")
         about = known.about if known else (check.__doc__ or "").partition("\n")[0]
-        page = source or (known.source if known else "")
+        page = known.source if known else source
+        if not page:
+            raise ValueError(f"cdk-ami::{name} cites no page, and no pure rule of the name is loaded")
         _add(
             TemplateRule(
                 rule_id=f"cdk-ami::{name}",

@@ -34,11 +34,13 @@ class Environment(NamedTuple):
         region: Region code, or None.
         account: Account id, or None.
         parameters: Values of the template's parameters; others have their defaults.
+        unowned: AMI ids that the CDK looked up without an owner, each with the look-up.
     """
 
     region: str | None = None
     account: str | None = None
     parameters: Mapping[str, str] = {}
+    unowned: Mapping[str, str] = {}
 
 
 NOWHERE: Final = Environment()

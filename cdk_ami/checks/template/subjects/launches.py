@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from cdk_ami.checks import fleet, instances
+from cdk_ami.checks import fleet, instances, sources
 from cdk_ami.checks.rule import Problem
 from cdk_ami.checks.template.places import Place, Resource, plain_text
 from cdk_ami.checks.template.registry import Family, Severity, below, template_rule
@@ -15,8 +15,9 @@ from cdk_ami.checks.template.types import (
     INSTANCE,
     LAUNCH_CONFIGURATION,
     LAUNCH_TEMPLATE,
+    RECIPE,
 )
-from cdk_ami.limits import AMI_ID
+from cdk_ami.limits import AMI_ID, LOOKED_UP_AMI
 
 _ASG: Final = "https://docs.aws.amazon.com/autoscaling/ec2/APIReference/"
 _POLICY: Final = (
@@ -591,6 +592,7 @@ def mixed_processors(it: Resource) -> Iterator[Problem]:
     good=(
         _GOOD_TEMPLATE,
         _template(f"{_IMDS}, ImageId: !Ref Ami"),
+        _template(f"{_IMDS}, ImageId: ami-1234"),
         _template(f"{_IMDS}, ImageId: 'resolve:ssm:/imagebuilder/web/latest'"),
         _template(f"{_IMDS}, ImageId: '{{{{resolve:ssm:/imagebuilder/web/latest}}}}'"),
     ),
@@ -599,7 +601,9 @@ def image_id(it: Resource) -> Iterator[Problem]:
     """What is launched is an AMI by its id, or resolve:ssm: and a parameter in a launch template."""
     image = it.at(f"{_DATA}.ImageId" if it.type == LAUNCH_TEMPLATE else "ImageId")
     resolves = it.type == LAUNCH_TEMPLATE and (image.text or "").startswith("resolve:ssm:")
-    if image.text is not None and not resolves and not re.fullmatch(AMI_ID, image.text):
+    if image.text in (None, LOOKED_UP_AMI) or resolves:
+        return
+    if not re.fullmatch(AMI_ID, image.text or ""):
         yield image.problem(
             "is no AMI", fix="give an id such as ami-0123456789abcdef0, or resolve:ssm: and a parameter"
         )
@@ -725,3 +729,25 @@ def user_data_encoded(it: Resource) -> Iterator[Problem]:
     place = it.at(f"{_DATA}.UserData" if it.type == LAUNCH_TEMPLATE else "UserData")
     if re.match(r"#!|<powershell>|<script>|#cloud-config|MIME-Version", place.partial):
         yield place.problem("is no base64", got=place.partial[:30], fix="wrap it in Fn::Base64")
+
+
+@template_rule(
+    "LookupOwners",
+    family=Family.LEAKS,
+    on=(LAUNCH_TEMPLATE, LAUNCH_CONFIGURATION, INSTANCE, RECIPE),
+    why="Anybody can publish an AMI under the name, and is found first when it is the newest.",
+    bad=(
+        _template(f"{_IMDS}, ImageId: ami-0fedcba9876543210"),
+        "Web: {Type: AWS::ImageBuilder::ImageRecipe, Properties: {Name: w, ParentImage: ami-0fedcba9876543210}}",
+    ),
+    good=(_GOOD_TEMPLATE, _template(f"{_IMDS}, ImageId: !Ref Ami")),
+)
+def lookup_owners(it: Resource) -> Iterator[Problem]:
+    """A look-up by name says whose AMIs it trusts: anybody can publish an AMI under any name."""
+    where = {LAUNCH_TEMPLATE: f"{_DATA}.ImageId", RECIPE: "ParentImage"}
+    image = it.at(where.get(it.type, "ImageId"))
+    if image.text in it.template.environment.unowned:
+        lookup = it.template.environment.unowned[image.text or ""]
+        yield image.problem(
+            "is the AMI of a look-up without owners", got=lookup, fix="give owners to MachineImage.lookup"
+        )

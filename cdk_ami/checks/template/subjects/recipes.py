@@ -22,6 +22,7 @@ from cdk_ami.checks.template.types import (
     PIPELINE,
     RECIPE,
 )
+from cdk_ami.limits import LOOKED_UP_AMI
 from cdk_ami.source.platform import Platform
 
 _IB: Final = "https://docs.aws.amazon.com/imagebuilder/latest/APIReference/"
@@ -80,7 +81,7 @@ _UNKNOWN: Final = _recipe(
 def parent_image(it: Resource) -> Iterator[Problem]:
     """A parent image is an image's ARN, an AMI id, a Marketplace product or ssm: and a parameter."""
     parent = it.get("ParentImage")
-    if parent.text is not None and not re.fullmatch(_PARENT, parent.text):
+    if parent.text not in (None, LOOKED_UP_AMI) and not re.fullmatch(_PARENT, parent.text or ""):
         yield parent.problem("is no parent image", fix="give an ARN with its version, an AMI id, or ssm:/PARAMETER")
 
 
