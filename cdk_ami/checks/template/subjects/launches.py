@@ -747,7 +747,5 @@ def lookup_owners(it: Resource) -> Iterator[Problem]:
     where = {LAUNCH_TEMPLATE: f"{_DATA}.ImageId", RECIPE: "ParentImage"}
     image = it.at(where.get(it.type, "ImageId"))
     if image.text in it.template.environment.unowned:
-        lookup = it.template.environment.unowned[image.text or ""]
-        yield image.problem(
-            "is the AMI of a look-up without owners", got=lookup, fix="give owners to MachineImage.lookup"
-        )
+        for found in sources.lookup_owners(()):
+            yield found._replace(got=it.template.environment.unowned[image.text or ""], at=image.path)
