@@ -21,6 +21,8 @@ _COMMANDS: Final = {
     "images": "List the AMIs of a golden image, and the instances that run them.",
     "leftovers": "List, and remove, what a golden image leaves behind when its stacks are gone.",
     "retry": "Go on with a build that failed or was cancelled, without building again.",
+    "promote": "Promote a build from channel to channel, and approve or reject a promotion.",
+    "rollback": "Move a channel back to the AMI that it held before, in every Region or in none.",
     "sandbox": "Run a local AWS, or one command against a fresh one.",
 }
 

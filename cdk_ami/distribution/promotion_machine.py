@@ -237,7 +237,7 @@ def _ending(plan: PromotionPlan) -> States:
 
 def _outcome(plan: PromotionPlan, state: str, *, then: str, failure: bool) -> State:
     undone = ", ".join(f"$.{_undone(number)}" for number in reversed(range(len(plan.waves))))
-    moved: dict[str, State] = {
+    moved: dict[str, dict[str, Any]] = {
         "PROMOTED": {"restored": [], "moved.$": "$.plan.journal"},
         "INTERRUPTED": {"restored.$": "States.Array($.recovered)", "moved": []},
         "ROLLED_BACK": {"restored.$": f"States.Array({undone})", "moved": []},
@@ -254,10 +254,15 @@ def _outcome(plan: PromotionPlan, state: str, *, then: str, failure: bool) -> St
         "reason.$": "$.reason",
         "execution.$": "$$.Execution.Id",
         **moved[state],
+        **_given("failure", "$.failure" if failure else None, {}),
+        **_given("heir_of", "$.lock.heir_of" if state == "INTERRUPTED" else None, ""),
     }
-    parameters |= {"failure.$": "$.failure"} if failure else {"failure": {}}
-    parameters |= {"heir_of.$": "$.lock.heir_of"} if state == "INTERRUPTED" else {"heir_of": ""}
     return _step(plan, "outcome", parameters, at="$.outcome", then=then)
+
+
+def _given(name: str, path: str | None, default: Any) -> State:
+    """Return the parameter ``name``, read at ``path`` or else the default."""
+    return {name: default} if path is None else {f"{name}.$": path}
 
 
 def _tell(plan: PromotionPlan, then: str) -> State:

@@ -227,9 +227,9 @@ def test_what_is_in_use_is_kept_and_named(command: Command, aws: Aws) -> None:
 def test_help_teaches_every_command(command: Command) -> None:
     shown = command("--help").output
 
-    for name in ("channels", "images", "leftovers", "sandbox"):
+    for name in ("channels", "images", "leftovers", "promote", "rollback", "sandbox"):
         assert name in shown
-    for arguments in (["channels", "seed"], ["images"], ["leftovers"]):
+    for arguments in (["channels", "seed"], ["images"], ["leftovers"], ["promote"], ["rollback"]):
         assert "Examples:" in command(*arguments, "--help").output
     assert "cdk-ami sandbox -- make test" in command("sandbox", "--help").output
     assert "Exit codes: 0 done, 1 failed or refused, 2 wrong usage." in shown

@@ -21,27 +21,26 @@ class Clients(Protocol):
         """Return a client."""
 
 
-@cache
-def _own(service: str, region: str) -> Any:
-    return _session().client(service, region_name=region or None, config=_CONFIG)
+def make_clients() -> Clients:
+    """Return a maker of clients from one session: a session for each Region would cost ten times the time."""
+    session = boto3.session.Session()
 
+    @cache
+    def own(service: str, region: str) -> Any:
+        return session.client(service, region_name=region or None, config=_CONFIG)
 
-@cache
-def _session() -> Any:
-    # One session for all Regions: a session each would cost ten times the time.
-    return boto3.session.Session()
+    def make(service: str, region: str = "", role: str = "") -> Any:
+        if not role:
+            return own(service, region)
+        # Assumed anew each time: the keys of the last time may have expired.
+        keys = own("sts", "").assume_role(RoleArn=role, RoleSessionName="cdk-ami-promotion")["Credentials"]
+        return session.client(
+            service,
+            region_name=region or None,
+            config=_CONFIG,
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys["SessionToken"],
+        )
 
-
-def clients(service: str, region: str = "", role: str = "") -> Any:
-    """Return a client; one of a role assumes it anew, because the keys of the last time may have expired."""
-    if not role:
-        return _own(service, region)
-    keys = _own("sts", "").assume_role(RoleArn=role, RoleSessionName="cdk-ami-promotion")["Credentials"]
-    return _session().client(
-        service,
-        region_name=region or None,
-        config=_CONFIG,
-        aws_access_key_id=keys["AccessKeyId"],
-        aws_secret_access_key=keys["SecretAccessKey"],
-        aws_session_token=keys["SessionToken"],
-    )
+    return make

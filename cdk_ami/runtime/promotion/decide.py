@@ -69,7 +69,9 @@ def nothing_to_do(
         (not any(one.source for one in found), "the channel that is promoted from does not exist yet"),
         (all(one.source == one.held for one in found), f"{to_channel} holds that build already"),
         (
-            not asked and last.get("what") == what and last.get("state") in {REFUSED, ROLLED_BACK},
+            not asked
+            and what in {last.get("what"), *last.get("amis", ())}
+            and last.get("state") in {REFUSED, ROLLED_BACK},
             f"{what} was refused before: {last.get('reason', '')}; only a command tries again",
         ),
         (promoting == what, f"{what} is being promoted already"),

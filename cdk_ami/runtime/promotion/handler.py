@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -13,8 +14,7 @@ from cdk_ami.fleet.rollout_state import parse, rollout_parameter
 from cdk_ami.naming import channel_parameter
 from cdk_ami.runtime import lock
 from cdk_ami.runtime.promotion import decide, places
-from cdk_ami.runtime.promotion.clients import Clients
-from cdk_ami.runtime.promotion.clients import clients as made_clients
+from cdk_ami.runtime.promotion.clients import Clients, make_clients
 from cdk_ami.runtime.promotion.decide import Found, VerdictError
 
 Event = Mapping[str, Any]
@@ -25,7 +25,12 @@ PLAN_LOOKS: Final = 60
 
 def handle(event: Event, _context: object) -> dict[str, Any]:
     """Take one step."""
-    return act(event, made_clients)
+    return act(event, _kept_clients())
+
+
+@cache
+def _kept_clients() -> Clients:
+    return make_clients()
 
 
 def act(event: Event, clients: Clients) -> dict[str, Any]:
