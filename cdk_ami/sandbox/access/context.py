@@ -138,6 +138,9 @@ class Context:
             "aws:viaawsservice": ("false",),
             "ec2:region": (asked.region,),
             "kms:calleraccount": (account,),
+            "kms:granteeprincipal": (str(asked.parameters["GranteePrincipal"]),)
+            if "GranteePrincipal" in asked.parameters
+            else None,
             "s3:prefix": (str(asked.parameters["Prefix"]),) if "Prefix" in asked.parameters else None,
             "sts:externalid": (str(external),) if external else None,
             "sts:rolesessionname": (str(session),) if session else None,

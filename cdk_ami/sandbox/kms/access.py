@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from moto.iam.models import iam_backends
@@ -41,7 +41,7 @@ def refused(key: Any, principal: str, actions: Iterable[str]) -> str | None:
             allowed = own is None or judge(own, need, context) is Verdict.ALLOWED
         except UndecidedError as error:  # a policy beyond the sandbox lets nobody in
             return f"the sandbox cannot judge whether {principal} may do {action} with it: it lacks {error}"
-        named = verdict is Verdict.ALLOWED or (verdict is Verdict.DELEGATED and SERVICE_LINKED not in principal)
+        named = _names(verdict, key, principal)
         granted = _granted(key, principal, action)
         if verdict is Verdict.DENIED or not (named or granted):
             return f"neither its policy nor its grants let {principal} do {action}"
@@ -49,6 +49,40 @@ def refused(key: Any, principal: str, actions: Iterable[str]) -> str | None:
         if not (allowed or by_itself):
             return f"no policy of {principal} allows {action} on it"
     return None
+
+
+def allows_call(key: Any, principal: str, action: str, *, grantee: str | None = None) -> bool:
+    """Tell whether the policy of ``key`` lets somebody of another account call KMS itself.
+
+    Args:
+        key: The key.
+        principal: ARN of who calls.
+        action: What is called.
+        grantee: To whom a grant is to be made.
+    """
+    known = {"kms:viaservice": None, "kms:grantisforawsresource": None, "kms:granteeprincipal": grantee}
+    who = Principal(account=account_of(principal), arns=() if principal.endswith(":root") else (principal,))
+    try:
+        verdict = judge([read(key.policy)], Need(action=action, resource=key.arn), _context(key, principal, known), who)
+    except UndecidedError:  # a policy beyond the sandbox lets nobody in
+        return False
+    return _names(verdict, key, principal)
+
+
+def account_root(principal: str) -> str:
+    """Return the ARN by which policies and grants name the whole account of a principal."""
+    return f"{principal.split(':iam::', 1)[0]}:iam::{account_of(principal)}:root"
+
+
+def _names(verdict: Verdict, key: Any, principal: str) -> bool:
+    """Tell whether a key policy lets in by itself, as far as it can: what a role's own policies say comes besides.
+
+    Roles of services have no policies for keys.  So delegation to their account is not enough, and across accounts,
+    where both sides must allow, nothing but a grant is.
+    """
+    if SERVICE_LINKED not in principal:
+        return verdict in {Verdict.ALLOWED, Verdict.DELEGATED}
+    return verdict is Verdict.ALLOWED and account_of(principal) == account_of(key.arn)
 
 
 def _documents(role: str) -> list[Any]:
@@ -66,14 +100,14 @@ def _documents(role: str) -> list[Any]:
 
 
 def _granted(key: Any, principal: str, action: str) -> bool:
-    account = f"{principal.rsplit(':', 1)[0]}:root"
+    account = account_root(principal)
     return any(
         action.removeprefix("kms:") in grant.operations and grant.grantee_principal in {principal, account}
         for grant in list(key.grants.values())
     )
 
 
-def _context(key: Any, principal: str) -> Context:
+def _context(key: Any, principal: str, changes: Mapping[str, Any] | None = None) -> Context:
     account = account_of(principal)
     known: dict[str, Any] = {
         "kms:resourcealiases": tuple(key.aliases) or None,
@@ -85,6 +119,7 @@ def _context(key: Any, principal: str) -> Context:
         "aws:principalorgid": _organization(account),
         "aws:principalorgpaths": _organization_path(account),
         "aws:requestedregion": key.region,
+        **(changes or {}),
     }
 
     def values(name: str) -> Sequence[str] | None:
@@ -109,7 +144,7 @@ def _organization_path(account: str) -> str | None:
     backend = organizations_backends[master][partition]
     if backend.org is None:
         return None
-    units = {unit.id: unit for unit in backend.ou}
+    units = {unit.id: unit for unit in backend.ou if unit.id != backend.org.root_id}
     member = next((one for one in backend.accounts if one.id == account), None)
     steps: list[str] = []
     parent = None if member is None else member.parent_id

@@ -243,3 +243,72 @@ def test_a_default_key_must_be_one_of_the_region(aws: Any, make_key: Any) -> Non
 
     with pytest.raises(ClientError, match=r"InvalidKMSKey\.InvalidState.*is in eu-west-1"):
         aws("ec2").modify_ebs_default_kms_key_id(KmsKeyId=elsewhere)
+
+
+# --- keys of other accounts
+
+
+def test_a_group_of_another_account_launches_by_a_grant_made_there_and_by_no_policy(
+    aws: Any, make_key: Any, shared: Callable[[str], str]
+) -> None:
+    role = SERVICE_ROLE.format(OTHER)
+    everybody = allow("*", Condition={"StringEquals": {"aws:PrincipalAccount": OTHER}})
+    key = make_key(allow(root(OWN)), allow(role), everybody)
+    image = shared(key)
+    autoscaling, kms = aws("autoscaling", account=OTHER), aws("kms", account=OTHER)
+    template = aws("ec2", account=OTHER).create_launch_template(
+        LaunchTemplateName="web", LaunchTemplateData={"ImageId": image, "InstanceType": "t3.micro"}
+    )["LaunchTemplate"]["LaunchTemplateId"]
+    autoscaling.create_auto_scaling_group(
+        AutoScalingGroupName="web",
+        MinSize=0,
+        MaxSize=1,
+        DesiredCapacity=1,
+        AvailabilityZones=["us-east-1a"],
+        LaunchTemplate={"LaunchTemplateId": template, "Version": "1"},
+    )
+
+    def instances() -> list[str]:
+        autoscaling.set_desired_capacity(AutoScalingGroupName="web", DesiredCapacity=1)
+        (group,) = autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"]
+        return [instance["LifecycleState"] for instance in group["Instances"]]
+
+    denied = instances()
+    grant = kms.create_grant(KeyId=key, GranteePrincipal=role, Operations=OPERATIONS, Name="groups")["GrantId"]
+
+    assert denied == []
+    assert instances() == ["InService"]
+    again = kms.create_grant(KeyId=key, GranteePrincipal=role, Operations=OPERATIONS, Name="groups")["GrantId"]
+    assert again == grant
+
+
+def test_a_key_of_another_account_is_reached_where_its_policy_says_so(aws: Any, make_key: Any) -> None:
+    kms, role = aws("kms", account=OTHER), SERVICE_ROLE.format(OTHER)
+    to_groups = {"StringLike": {"kms:GranteePrincipal": SERVICE_ROLE.format(OTHER) + "*"}}
+    key = make_key(allow(root(OWN)), allow(root(OTHER), Action="kms:CreateGrant", Condition=to_groups))
+
+    def create(grantee: str, name: str = key) -> str:
+        return str(
+            kms.create_grant(
+                KeyId=name, GranteePrincipal=grantee, Operations=OPERATIONS, RetiringPrincipal=root(OTHER)
+            )["GrantId"]
+        )
+
+    def code(call: Callable[[], object]) -> str:
+        with pytest.raises(ClientError) as caught:
+            call()
+        return str(caught.value.response["Error"]["Code"])
+
+    grant = create(role)
+
+    assert code(lambda: create(f"arn:aws:iam::{OTHER}:role/somebody")) == "AccessDeniedException"
+    assert code(lambda: create(role, key.replace("us-east-1", "eu-west-1"))) == "NotFoundException"
+    assert code(lambda: create(role, "alias/golden")) == "NotFoundException"
+    assert code(lambda: kms.describe_key(KeyId=key)) == "AccessDeniedException"
+    assert code(lambda: kms.revoke_grant(KeyId=key, GrantId=grant)) == "AccessDeniedException"
+    assert code(lambda: kms.disable_key(KeyId=key)) == "NotFoundException"
+    third = aws("kms", account="333333333333")
+    assert code(lambda: third.retire_grant(KeyId=key, GrantId=grant)) == "AccessDeniedException"
+    kms.retire_grant(KeyId=key, GrantId=grant)
+    assert aws("kms").list_grants(KeyId=key)["Grants"] == []
+    assert code(lambda: kms.retire_grant(KeyId=key, GrantId=grant)) == "NotFoundException"
