@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cdk_ami.checks import distribution as distributions
 from cdk_ami.checks import fleet as fleets
 from cdk_ami.checks import names
 from cdk_ami.checks.shape import Shape
@@ -16,6 +17,26 @@ from cdk_ami.errors import ConfigError, Faults
 
 SETTINGS_FILE = "cdk-ami.toml"
 """Name of the settings file, looked for in the working directory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareSettings:
+    """Who may launch the AMI without owning a copy.
+
+    Attributes:
+        accounts: Accounts.
+        organizations: ARNs of organizations.
+        organizational_units: ARNs of organizational units.
+    """
+
+    accounts: tuple[str, ...] = ()
+    organizations: tuple[str, ...] = ()
+    organizational_units: tuple[str, ...] = ()
+
+    @property
+    def names_others(self) -> bool:
+        """Whether anybody may."""
+        return bool(self.accounts or self.organizations or self.organizational_units)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +54,9 @@ class ImageSettings:
         build: ``on-change``, ``schedule`` or ``manual``.
         schedule: When to build with ``schedule``.
         copy_to: Regions that receive a copy, the building one left out.
+        keys: ``default`` for each Region's default EBS key, ``own`` for a key of the image's own in each.
+        copy_to_accounts: Accounts that receive a copy in each Region.
+        share: Who may launch the AMI besides.
     """
 
     name: str
@@ -45,6 +69,9 @@ class ImageSettings:
     build: str
     schedule: str
     copy_to: tuple[str, ...]
+    keys: str
+    copy_to_accounts: tuple[str, ...]
+    share: ShareSettings
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -145,6 +172,8 @@ def _settings(data: Mapping[str, Any], folder: Path) -> Settings:
                 "components": tuple(_located(name, folder) for name in image["components"]),
                 "instance_types": tuple(image["instance_types"] or ()),
                 "copy_to": tuple(image["copy_to"]),
+                "copy_to_accounts": tuple(image["copy_to_accounts"]),
+                "share": ShareSettings(**{key: tuple(values) for key, values in image["share"].items()}),
             }
         ),
         fleets=tuple(_fleet(_with_defaults(fleet, "fleet"), image["name"]) for fleet in data.get("fleet", ())),
@@ -183,6 +212,7 @@ def _check(settings: Settings, faults: Faults) -> None:
         faults.check(f"image.copy_to[{index}]", names.region(region))
     for region in sorted({region for region in image.regions if image.regions.count(region) > 1}):
         faults.add("image.copy_to", "names a Region twice", got=region, fix="name the building Region in region alone")
+    _check_others(image, faults)
     seen: set[tuple[str, str]] = set()
     for index, fleet in enumerate(settings.fleets):
         at = f"fleet[{index}]"
@@ -205,6 +235,23 @@ def _check(settings: Settings, faults: Faults) -> None:
             faults.add(f"{at}.subnets", "and vpc_id need each other", got=fleet.subnets, fix="give both, or neither")
         elif fleet.vpc_id and set(fleet.subnets) != set(fleet.zones):
             faults.add(f"{at}.subnets", "are not one for each zone", got=fleet.subnets, fix=f"name {fleet.zones}")
+
+
+def _check_others(image: ImageSettings, faults: Faults) -> None:
+    """Find faults of whoever else uses the image."""
+    faults.check("image.copy_to_accounts", distributions.account_list(image.copy_to_accounts))
+    faults.check("image.share.accounts", distributions.account_list(image.share.accounts))
+    faults.check("image.share.organizations", distributions.organizations(image.share.organizations))
+    faults.check(
+        "image.share.organizational_units", distributions.organizational_units(image.share.organizational_units)
+    )
+    if image.keys != "own" and (image.copy_to_accounts or image.share.names_others):
+        faults.add(
+            "image.keys",
+            "leaves the AMI to the default EBS keys, which no other account can use",
+            got=image.keys,
+            fix='write keys = "own"',
+        )
 
 
 @cache

@@ -31,12 +31,20 @@ class ImageStack(Stack):
         scope: The app or stage.
         construct_id: Name of the stack.
         settings: The image.
+        distribution: Where its AMIs go.
         zone: Availability Zone that the builds run in; any will do.
         env: Account and Region; the Region is where the image is built.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, settings: ImageSettings, zone: str, env: Environment
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: ImageSettings,
+        distribution: Distribution,
+        zone: str,
+        env: Environment,
     ) -> None:
         super().__init__(scope, construct_id, env=env, description=f"Builds the golden image {settings.name}")
         self._zones = [zone]
@@ -53,7 +61,7 @@ class ImageStack(Stack):
                 vpc=network.vpc,
                 subnet=network.vpc.public_subnets[0],
             ),
-            distribution=Distribution.to_regions(*settings.regions),
+            distribution=distribution,
             trigger=_trigger(settings),
         )
         CfnOutput(self, "PipelineArn", value=self.image.pipeline_arn, description="Starts a build by hand")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,6 +25,9 @@ PINNED = {
         "ComponentCloudwatchAgent": "AWS::ImageBuilder::Component",
         "NetworkVpc7FB7348F": "AWS::EC2::VPC",
     },
+    "web-key-us-east-1": {
+        "Key961B73FD": "AWS::KMS::Key",
+    },
     "web-fleet-us-east-1": {
         "Fleet30813DF3": "AWS::AutoScaling::AutoScalingGroup",
         "FleetLaunchTemplateFAC34002": "AWS::EC2::LaunchTemplate",
@@ -38,7 +42,7 @@ PINNED = {
 @pytest.fixture(scope="module")
 def templates() -> dict[str, Any]:
     settings: Settings = load(ROOT / "cdk-ami.toml")
-    return templates_of(settings)
+    return templates_of(replace(settings, image=replace(settings.image, keys="own")))
 
 
 @pytest.mark.parametrize("stack", PINNED)
@@ -63,7 +67,9 @@ def test_fleets_of_two_regions_have_the_same_ids(templates: dict[str, Any]) -> N
 def test_what_must_outlive_its_stack_is_retained(templates: dict[str, Any]) -> None:
     image = templates["web-image"]["Resources"]["Image97B81D44"]
 
-    assert (image["DeletionPolicy"], image["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    key = templates["web-key-us-east-1"]["Resources"]["Key961B73FD"]
+    for resource in (image, key):
+        assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
 def test_kept_servers_and_their_volumes_keep_their_ids() -> None:

@@ -10,10 +10,10 @@ from syrupy.assertion import SnapshotAssertion
 from cdk_ami import Architecture, Platform
 from cdk_ami.checks.template.engine import check_template
 from cdk_ami.checks.template.values import Environment
-from cdk_ami.settings import Settings
+from cdk_ami.settings import Settings, ShareSettings
 from stacks.image_stack import source_image
 from tests.stacks.conftest import templates_of, with_fleet
-from tests.support.synth import only_resource, resources_of
+from tests.support.synth import ACCOUNT, only_resource, resources_of
 
 STACKS = ["web-fleet-eu-west-1", "web-fleet-us-east-1", "web-image"]
 
@@ -205,3 +205,48 @@ def test_an_app_without_a_known_account_renders_the_same_resources(
     assert {name: sorted(template["Resources"]) for name, template in unknown.items()} == {
         name: sorted(template["Resources"]) for name, template in templates.items()
     }
+
+
+# --- keys
+
+
+OTHER = "210987654321"
+SHARED = ShareSettings(accounts=(OTHER,))
+
+
+@pytest.fixture(scope="module")
+def keyed(settings: Settings) -> dict[str, Any]:
+    """The templates of an image with keys of its own, shared and copied."""
+    image = replace(settings.image, keys="own", copy_to_accounts=("333333333333",), share=SHARED)
+    return templates_of(replace(settings, image=image, fleets=()))
+
+
+def test_an_image_may_have_a_key_of_its_own_in_each_region(keyed: dict[str, Any]) -> None:
+    keys = {name: resources_of(template, "AWS::KMS::Key") for name, template in keyed.items()}
+    aliases = [f"arn:aws:kms:{region}:{ACCOUNT}:alias/imagebuilder/web" for region in ("us-east-1", "eu-west-1")]
+
+    targets = only_resource(keyed["web-image"], "AWS::ImageBuilder::DistributionConfiguration")["Properties"]
+    recipe = only_resource(keyed["web-image"], "AWS::ImageBuilder::ImageRecipe")["Properties"]
+    settled = [one["AmiDistributionConfiguration"] for one in targets["Distributions"]]
+    assert {name: len(found) for name, found in keys.items()} == {
+        "web-image": 0,
+        "web-key-us-east-1": 1,
+        "web-key-eu-west-1": 1,
+    }
+    assert [one["KmsKeyId"] for one in settled] == aliases
+    assert [one["TargetAccountIds"] for one in settled] == [["333333333333"]] * 2
+    assert [one["LaunchPermissionConfiguration"] for one in settled] == [{"UserIds": [OTHER]}] * 2
+    assert recipe["BlockDeviceMappings"][0]["Ebs"]["KmsKeyId"] == aliases[0]
+    assert sorted(keyed["web-image"]["Outputs"]) == ["Channel", "PipelineArn"]
+
+
+def test_an_image_waits_for_its_keys_and_takes_no_value_from_them(settings: Settings, keyed: dict[str, Any]) -> None:
+    from stacks.app_stacks import add_stacks  # noqa: PLC0415 - the test needs the stacks themselves
+    from tests.support.synth import make_app  # noqa: PLC0415 - same
+
+    image, _ = add_stacks(
+        make_app(), replace(settings, image=replace(settings.image, keys="own"), fleets=()), account=None
+    )
+
+    assert sorted(stack.stack_name for stack in image.dependencies) == ["web-key-eu-west-1", "web-key-us-east-1"]
+    assert "ImportValue" not in str(keyed)

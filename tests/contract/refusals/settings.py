@@ -56,6 +56,14 @@ ROWS: Final = (
         "amazon-linux-3",
         "amazon-linux-2023",
     ),
+    Row(
+        "an image under the default keys is to be shared",
+        settings("[[fleet]]", '[image.share]\naccounts = ["210987654321"]\n\n[[fleet]]'),
+        FILE,
+        "image.keys",
+        "default",
+        'keys = "own"',
+    ),
     Row("a setting is missing", settings('name = "web"\n', ""), FILE, "image.name", None, "add name"),
     Row(
         "a setting is unknown",
