@@ -17,15 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cdk_ami.checks.regions import PARTITION_OF
 from cdk_ami.checks.rule import is_list_token
+from cdk_ami.distribution.target_account import DISTRIBUTION_ROLE
 from cdk_ami.limits import ORGANIZATION_ARN, ORGANIZATIONAL_UNIT_ARN
 from cdk_ami.naming import normalized
 
 if TYPE_CHECKING:
     from cdk_ami.distribution.distribution import Distribution
-
-DISTRIBUTION_ROLE: Final = "EC2ImageBuilderDistributionCrossAccountRole"
-"""Role of a target account that makes the copies in it.
-https://docs.aws.amazon.com/imagebuilder/latest/userguide/cross-account-dist.html"""
 
 GROUPS_ROLE: Final = "aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
 """Role of an account by which its Auto Scaling groups launch; a group may have one with a suffix to this name.
