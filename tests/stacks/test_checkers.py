@@ -14,14 +14,23 @@ from tests.support.synth import ROOT
 
 APP = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
-from cdk_ami.settings import load
+from cdk_ami import Distribution
+from cdk_ami.settings import ShareSettings, load
 from stacks.app_stacks import add_stacks
+from tests.distribution.test_oracles import PUBLIC, WHOLE
 
 app = cdk.App(outdir=sys.argv[1])
-add_stacks(app, load(Path("cdk-ami.toml")), account="123456789012")
+settings = load(Path("cdk-ami.toml"))
+add_stacks(app, settings, account="123456789012")
+share = ShareSettings(accounts=("210987654321",))
+keyed = replace(settings.image, name="keyed", keys="own", copy_to_accounts=("333333333333",), share=share)
+add_stacks(app, replace(settings, image=keyed, fleets=()), account="123456789012")
+whole = cdk.Stack(app, "whole", env=cdk.Environment(account="123456789012", region="us-east-1"))
+Distribution(targets=[WHOLE, PUBLIC]).render(whole, "Distribution", name="whole")
 cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(verbose=True))
 app.synth()
 """
@@ -55,7 +64,15 @@ def test_the_command_lines_templates_pass_cfn_lint_the_cdks_validation_and_cdk_n
             config=cfnlint.config.ManualArgs(regions=["us-east-1", "eu-west-1"], include_checks=["E", "W"]),
         )
     ]
-    assert len(templates) == 3
+    assert [template.name.partition(".")[0] for template in templates] == [
+        "keyed-image",
+        "keyed-key-eu-west-1",
+        "keyed-key-us-east-1",
+        "web-fleet-eu-west-1",
+        "web-fleet-us-east-1",
+        "web-image",
+        "whole",
+    ]
     assert linted == []
 
 
