@@ -148,7 +148,7 @@ def _organization_path(account: str) -> str | None:
     member = next((one for one in backend.accounts if one.id == account), None)
     steps: list[str] = []
     parent = None if member is None else member.parent_id
-    while parent in units:
+    while parent is not None and parent in units:
         steps.insert(0, parent)
         parent = units[parent].parent_id
     return "/".join((str(backend.org.id), str(backend.org.root_id), *steps, ""))
