@@ -132,6 +132,36 @@ class ImageChannel:
         """The command that creates the channel where it does not exist yet."""
         return f"cdk-ami channels seed {normalized(self.image)} {self.channel}"
 
+    @overload
+    def machine_image(
+        self,
+        *,
+        tracking: Literal[Tracking.AT_DEPLOY] = ...,
+        platform: Platform = ...,
+        architecture: Architecture = ...,
+        root_device: str | None = ...,
+    ) -> DeployedImage: ...
+
+    @overload
+    def machine_image(
+        self,
+        *,
+        tracking: Literal[Tracking.AT_LAUNCH],
+        platform: Platform = ...,
+        architecture: Architecture = ...,
+        root_device: str | None = ...,
+    ) -> LaunchedImage: ...
+
+    @overload
+    def machine_image(
+        self,
+        *,
+        tracking: Tracking,
+        platform: Platform = ...,
+        architecture: Architecture = ...,
+        root_device: str | None = ...,
+    ) -> ChannelImage: ...
+
     def machine_image(
         self,
         *,
@@ -174,7 +204,7 @@ class ImageChannel:
         platform: Platform = Platform.LINUX,
         architecture: Architecture = Architecture.X86_64,
         root_device: str | None = None,
-    ) -> ChannelImage:
+    ) -> PinnedImage:
         """Return the image held at known AMIs, whatever the channel says: for servers with state.
 
         Args:

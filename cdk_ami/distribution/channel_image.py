@@ -129,11 +129,16 @@ class DeployedImage(ChannelImage):
         stack = stack_of(scope)
         if is_token(self.channel.parameter_name) and self.channel.owner is None:
             return f"{{{{resolve:ssm:{self.channel.parameter_name}}}}}"
-        logical_id = _logical_id("Channel", self._identity)
+        logical_id = self.parameter_id
         made = _PARAMETERS.setdefault(stack, {})
         if logical_id not in made:
             made[logical_id] = self._parameter(scope, stack, logical_id).value_as_string
         return made[logical_id]
+
+    @property
+    def parameter_id(self) -> str:
+        """Logical id of the parameter that a stack gets for the channel."""
+        return _logical_id("Channel", self._identity)
 
     @property
     def _identity(self) -> str:
