@@ -54,6 +54,12 @@ if TYPE_CHECKING:
     from cdk_ami.fleet.mixed import MixedInstances as MixedInstances
     from cdk_ami.fleet.mixed import OnDemandAllocation as OnDemandAllocation
     from cdk_ami.fleet.mixed import SpotAllocation as SpotAllocation
+    from cdk_ami.fleet.refresh import ProtectedInstances as ProtectedInstances
+    from cdk_ami.fleet.refresh import Refresh as Refresh
+    from cdk_ami.fleet.refresh import RefreshStrategy as RefreshStrategy
+    from cdk_ami.fleet.refresh import StandbyInstances as StandbyInstances
+    from cdk_ami.fleet.rollout import MaintenanceWindow as MaintenanceWindow
+    from cdk_ami.fleet.rollout import Rollout as Rollout
     from cdk_ami.fleet.scaling import Scaling as Scaling
     from cdk_ami.fleet.warm_pool import WarmPool as WarmPool
     from cdk_ami.fleet.warm_pool import WarmPoolState as WarmPoolState
@@ -111,6 +117,7 @@ _HOMES = {
     "KeyGrant": "fleet.key_grant",
     "LaunchPermission": "distribution.launch_permission",
     "LaunchTemplateUpdate": "distribution.target",
+    "MaintenanceWindow": "fleet.rollout",
     "ManagedComponent": "recipe.managed",
     "Meanwhile": "distribution.promotion_plan",
     "MixedInstances": "fleet.mixed",
@@ -121,13 +128,18 @@ _HOMES = {
     "Phase": "recipe.builder",
     "Platform": "source.platform",
     "Promotion": "distribution.promotion",
+    "ProtectedInstances": "fleet.refresh",
     "ReadyComponent": "recipe.ready",
+    "Refresh": "fleet.refresh",
+    "RefreshStrategy": "fleet.refresh",
     "Replacement": "fleet.zonal_instances",
+    "Rollout": "fleet.rollout",
     "Scaling": "fleet.scaling",
     "Severity": "build.events",
     "SharedChannel": "distribution.shared_channel",
     "SourceImage": "source.image",
     "SpotAllocation": "fleet.mixed",
+    "StandbyInstances": "fleet.refresh",
     "StartCondition": "build.schedule",
     "Step": "recipe.builder",
     "Target": "distribution.target",

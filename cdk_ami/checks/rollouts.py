@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from cdk_ami.checks.rule import Problem, rule
@@ -34,7 +35,7 @@ def refresh_alarms(count: int) -> Iterator[Problem]:
         yield Problem(
             problem=f"has {count} alarms",
             got=count,
-            fix=f"name at most {REFRESH_ALARMS_MAX}, or join some in a composite alarm's stead",
+            fix=f"name at most {REFRESH_ALARMS_MAX}",
         )
 
 
@@ -51,7 +52,7 @@ def checkpoints(percentages: Sequence[int]) -> Iterator[Problem]:
     if not percentages:
         return
     numbers = [one for one in percentages if isinstance(one, int) and 1 <= one <= _WHOLE]
-    if len(numbers) < len(percentages) or any(one >= other for one, other in zip(numbers, numbers[1:], strict=False)):
+    if len(numbers) < len(percentages) or any(one >= other for one, other in pairwise(numbers)):
         yield Problem(
             problem="holds no ascending percentages", got=list(percentages), fix="give numbers such as [20, 50, 100]"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 from cdk_ami.checks import distribution as rules
 from cdk_ami.checks import names
@@ -16,7 +16,7 @@ from cdk_ami.source.platform import Architecture, Platform
 if TYPE_CHECKING:
     from aws_cdk import aws_iam as iam
 
-    from cdk_ami.distribution.channel_image import ChannelImage
+    from cdk_ami.distribution.channel_image import ChannelImage, DeployedImage, LaunchedImage, PinnedImage
 
 
 class Tracking(StrEnum):

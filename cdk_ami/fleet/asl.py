@@ -21,6 +21,9 @@ _RETRY: Final = {
 }
 """Throttling and outages; every call that is retried may be made twice."""
 
+DROPPED: Final = "$.dropped"
+"""Path of what nobody needs.  A ``null`` would drop it as well, and is itself dropped when the CDK writes JSON."""
+
 _CALL_SECONDS: Final = 60
 """How long one call of a service may take."""
 
@@ -29,10 +32,10 @@ def task(
     action: str,
     parameters: Mapping[str, Any],
     *,
-    result: str | None,
     then: str,
+    result: str = DROPPED,
     selector: Mapping[str, Any] | None = None,
-    catch: Sequence[tuple[Sequence[str], str | None, str]] = (),
+    catch: Sequence[tuple[Sequence[str], str, str]] = (),
     retried: bool = True,
 ) -> State:
     """Return a Task state that calls a service.
@@ -40,10 +43,10 @@ def task(
     Args:
         action: The call as SDK integrations name it, such as ``ssm:getParameter``.
         parameters: What is asked.
-        result: Path where the answer is kept; None drops it.
         then: The state that follows.
+        result: Path where the answer is kept.  Default: where nobody looks.
         selector: What is kept of the answer.
-        catch: Errors, the path where one is kept or None to lose the input's place, and the state that follows.
+        catch: Errors, the path where one is kept, and the state that follows.
         retried: Whether throttling and outages are tried again here.  Named errors of the parameter store that are
             caught are answers, and never tried again.
     """

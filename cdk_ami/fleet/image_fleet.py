@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jsii
 from aws_cdk import Annotations, Duration
@@ -41,8 +41,12 @@ if TYPE_CHECKING:
 
     from cdk_ami.fleet.hardware import CpuOptions, NetworkOptions
     from cdk_ami.fleet.mixed import MixedInstances
+    from cdk_ami.fleet.rollout import Rollout
+    from cdk_ami.fleet.rollout_resources import RolloutResources
     from cdk_ami.fleet.scaling import Scaling
     from cdk_ami.fleet.warm_pool import WarmPool
+
+ImageT = TypeVar("ImageT", bound=ec2.IMachineImage)
 
 
 @jsii.implements(ec2.IConnectable, iam.IGrantable)
@@ -129,6 +133,8 @@ class ImageFleet(Construct):
         deletion_protection: Who may delete the group.  Default: who has the permission.
         group_metrics: Whether the group's own metrics, such as the instances in service, come every minute, for free.
             Default: False.
+        rollout: What happens when the channel moves.  Default: the next deployment replaces instances, or the next
+            launch brings the AMI where the image is resolved at launch.
         tags: Tags of instances and volumes, at most 50.  Default: ``Name`` alone, the path of this construct.
 
     Raises:
@@ -140,7 +146,7 @@ class ImageFleet(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        image: ec2.IMachineImage,
+        image: ImageT,
         vpc: ec2.IVpc,
         zones: Sequence[str] | None = None,
         subnets: ec2.SubnetSelection | None = None,
@@ -178,6 +184,7 @@ class ImageFleet(Construct):
         max_instance_lifetime: Duration | None = None,
         deletion_protection: DeletionProtection | None = None,
         group_metrics: bool = False,
+        rollout: Rollout[ImageT] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         launch = Launch(
@@ -229,6 +236,8 @@ class ImageFleet(Construct):
         )
         options.find_faults(faults)
         _find_scaling_faults(scaling, target_groups, faults)
+        if rollout is not None:
+            rollout.find_faults(faults, image=image, nested=stack.nested_stack_parent is not None)
         faults.raise_if_any()
         placed = place(vpc, subnets, zones, faults=faults)
         faults.raise_if_any()
@@ -254,8 +263,12 @@ class ImageFleet(Construct):
         """The launch template; its newest version is what the group runs."""
         self._group = render_group(self, options, sizes=sizes, launch=rendered, placed=placed)
         self._group.cfn_options.update_policy = update_policy(
-            None if rendered.resolves_at_launch else (min_healthy_percent, max_healthy_percent)
+            None if rendered.resolves_at_launch else (min_healthy_percent, max_healthy_percent),
+            None if rollout is None else rollout.refresh,
         )
+        self._rollouts: tuple[RolloutResources, ...] = ()
+        if rollout is not None and rollout.reports:
+            self._rollouts = self._render_rollouts(rollout, (image, *launch.choice_images))
         self._group_for_cdk: autoscaling.IAutoScalingGroup | None = None
         if warm_pool is not None or scaling or target_groups:
             self._render_additions(warm_pool, scaling, target_groups)
@@ -286,6 +299,39 @@ class ImageFleet(Construct):
             # Only an application load balancer has security groups of its own to get through.
             if hasattr(target_group, "register_connectable"):
                 target_group.register_connectable(self)
+
+    def _render_rollouts(
+        self, rollout: Rollout[Any], images: Sequence[ec2.IMachineImage]
+    ) -> tuple[RolloutResources, ...]:
+        """Follow each channel that an image of the fleet is read from."""
+        from cdk_ami.distribution.channel_image import DeployedImage  # noqa: PLC0415 - loaded before, with the image
+        from cdk_ami.fleet.rollout_resources import RolloutResources  # noqa: PLC0415 - most fleets have none
+
+        by_channel = {image.parameter_id: image for image in images if isinstance(image, DeployedImage)}
+        return tuple(
+            RolloutResources(
+                self,
+                "Rollout" if number == 1 else f"Rollout{number}",
+                rollout=rollout,
+                image=image,
+                group_name=self._group.ref,
+                group_id=self._group.logical_id,
+            )
+            for number, image in enumerate(by_channel.values(), start=1)
+        )
+
+    @property
+    def rollout_parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that hold the state of the fleet's rollout, one for each channel that it follows.
+
+        Empty where the fleet does not report.
+        """
+        return tuple(found.state_parameter for found in self._rollouts)
+
+    @property
+    def rollout_state_machine_arns(self) -> tuple[str, ...]:
+        """ARNs of the state machines of the fleet's rollout, one for each channel that it follows."""
+        return tuple(found.state_machine_arn for found in self._rollouts)
 
     @staticmethod
     def from_auto_scaling_group_name(

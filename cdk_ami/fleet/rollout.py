@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 from cdk_ami.checks import names
 from cdk_ami.checks import rollouts as rules
 from cdk_ami.checks.rule import is_token
+from cdk_ami.checks.schedules import time_zone
 from cdk_ami.distribution.channel_image import ChannelImage, DeployedImage, LaunchedImage, PinnedImage
 from cdk_ami.fleet.refresh import Refresh
 from cdk_ami.fleet.rollout_state import freeze_parameter
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 FixedImage: TypeAlias = DeployedImage | PinnedImage
 """An image whose AMI id stands in the launch template, so that a refresh can be rolled back."""
 
-ImageT = TypeVar("ImageT", contravariant=True)
+ImageT_contra = TypeVar("ImageT_contra", contravariant=True)
 
 
 class RolloutMode(StrEnum):
@@ -69,7 +70,7 @@ class MaintenanceWindow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rollout(Generic[ImageT]):
+class Rollout(Generic[ImageT_contra]):
     """What happens to a fleet when its channel moves: made by one of three methods, each for the images that it fits.
 
     The stack is the only writer of the fleet, so that stack and group always agree, and the next deployment neither
@@ -186,7 +187,7 @@ class Rollout(Generic[ImageT]):
         """
         return Rollout(mode=RolloutMode.AT_NEXT_LAUNCH)
 
-    def suits(self, image: ImageT) -> bool:
+    def suits(self, image: ImageT_contra) -> bool:
         """Tell whether it can roll ``image`` out; the type checker has asked before."""
         match self.mode:
             case RolloutMode.AT_NEXT_LAUNCH:
@@ -208,6 +209,7 @@ class Rollout(Generic[ImageT]):
         for index, window in enumerate(self.windows):
             at = f"rollout.windows[{index}]"
             faults.check(at, rules.maintenance_window(window.days, window.start_hour, window.hours))
+            faults.check(f"{at}.time_zone", time_zone(window.time_zone))
         if self.name is not None:
             faults.check("rollout.name", rules.rollout_name(self.name))
         for index, name in enumerate(self.reads):

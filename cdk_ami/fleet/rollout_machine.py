@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from cdk_ami.fleet.asl import State, choose, copy, is_, not_, or_, task
+from cdk_ami.fleet.asl import DROPPED, State, choose, copy, is_, not_, or_, task
 from cdk_ami.fleet.rollout_state import READ_SELECTOR, RolloutPhase, put_parameters, state_fields
 
 PATIENCE: Final = 1_500
 """Most looks of one execution at a busy stack.  Each adds 13 events to a history, which holds 25,000.
 https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
 
-RESUMES: Final = 3
-"""Times that a failed roll back is continued before somebody has to look."""
+RESUMES: Final = 10
+RESUME_SECONDS: Final = 300
+"""Times that a failed roll back is continued before somebody has to look, and the time between them: what failed it, an
+alarm that still sounds or a quota, may pass."""
 
 REFUSED_BUSY: Final = "*can not be updated*"
 NO_UPDATES: Final = "*No updates are to be performed*"
@@ -198,7 +200,7 @@ def _look(plan: RolloutPlan) -> dict[str, State]:
             {"Name": plan.channel},
             selector={"ami.$": "$.Parameter.Value", "version.$": "$.Parameter.Version"},
             result="$.channel",
-            catch=[(["Ssm.ParameterNotFoundException"], None, "There is no channel")],
+            catch=[(["Ssm.ParameterNotFoundException"], DROPPED, "There is no channel")],
             then="Read the last state",
         ),
         "There is no channel": {
@@ -212,7 +214,7 @@ def _look(plan: RolloutPlan) -> dict[str, State]:
             {"Name": plan.state},
             selector=READ_SELECTOR,
             result="$.read",
-            catch=[(["Ssm.ParameterNotFoundException", "States.IntrinsicFailure"], None, "There is no state")],
+            catch=[(["Ssm.ParameterNotFoundException", "States.IntrinsicFailure"], DROPPED, "There is no state")],
             then="Know the last state",
         ),
         "Know the last state": {
@@ -386,14 +388,14 @@ def _deployments(plan: RolloutPlan) -> dict[str, State]:
 
 def _reason(plan: RolloutPlan) -> dict[str, State]:
     failed = f"$.StackEvents[?(@.LogicalResourceId=='{plan.group}' && @.ResourceStatus=='UPDATE_FAILED')]"
-    lost = ["States.DataLimitExceeded"], None, "The reason is not known"
+    lost = ["States.DataLimitExceeded"], DROPPED, "The reason is not known"
     return {
         "Find the reason": task(
             "cloudformation:describeStackEvents",
             {"StackName": plan.stack},
             selector={"why.$": f"{failed}.ResourceStatusReason"},
             result="$.found",
-            catch=[lost, (["States.ALL"], None, "The reason is not known")],
+            catch=[lost, (["States.ALL"], DROPPED, "The reason is not known")],
             then="Is there a reason",
         ),
         "Is there a reason": choose(
@@ -433,11 +435,11 @@ def _resume(plan: RolloutPlan) -> dict[str, State]:
         "Continue the roll back": task(
             "cloudformation:continueUpdateRollback",
             {"StackName": plan.stack, **({"RoleARN": plan.role} if plan.role else {})},
-            result=None,
-            catch=[(["States.ALL"], "$.error", _WAIT)],
+            catch=[(["States.ALL"], "$.error", "Wait for the roll back")],
             retried=False,
-            then=_WAIT,
+            then="Wait for the roll back",
         ),
+        "Wait for the roll back": {"Type": "Wait", "Seconds": RESUME_SECONDS, "Next": _LOOK},
     }
 
 
@@ -449,7 +451,7 @@ def _guard(plan: RolloutPlan) -> dict[str, State]:
             {"Name": plan.freeze},
             selector={"why.$": "$.Parameter.Value"},
             result="$.freeze",
-            catch=[(["Ssm.ParameterNotFoundException"], None, "Is it time")],
+            catch=[(["Ssm.ParameterNotFoundException"], DROPPED, "Is it time")],
             then="Is the freeze known",
         ),
         "Is the freeze known": choose(
@@ -583,7 +585,6 @@ def _update(plan: RolloutPlan) -> dict[str, State]:
         "Update the stack": task(
             "cloudformation:updateStack",
             request,
-            result=None,
             catch=[(["States.ALL"], "$.error", "Why was it refused")],
             retried=False,
             then=_WAIT,
@@ -657,12 +658,11 @@ def _say(
                 "$.state.execution)",
                 "MessageAttributes": {"state": {"DataType": "String", "StringValue": str(phase)}},
             },
-            result=None,
             # A topic that cannot be told never holds a rollout up.
-            catch=[(["States.ALL"], None, put)],
+            catch=[(["States.ALL"], DROPPED, put)],
             then=put,
         )
-    states[put] = task("ssm:putParameter", put_parameters(plan.state, "$.state"), result=None, then=then)
+    states[put] = task("ssm:putParameter", put_parameters(plan.state, "$.state"), then=then)
     return states
 
 

@@ -84,7 +84,9 @@ class RolloutResources(Construct):
             parameter=image.parameter_id,
             group=group_id,
             group_name=group_name,
-            channel=image.channel.parameter_in(partition=PARTITION_OF.get(region) or partition_of(stack), region=region),
+            channel=image.channel.parameter_in(
+                partition=PARTITION_OF.get(region) or partition_of(stack), region=region
+            ),
             state=self.state_parameter,
             freeze=freeze_parameter(*where),
             topic=topic.topic_arn if topic else None,
@@ -103,7 +105,7 @@ class RolloutResources(Construct):
         )
         acknowledge_wildcards(role, document, reason=_WILDCARDS)
         machine = stepfunctions.CfnStateMachine(
-            self, "Resource", role_arn=role.attr_arn, definition_string=stack.to_json_string(definition(plan))
+            self, "Resource", role_arn=role.attr_arn, definition_string=stack.to_json_string(_definition(stack, plan))
         )
         self.state_machine_arn = machine.ref
         """ARN of the state machine, which an execution may be started of at any time."""
@@ -159,6 +161,12 @@ class RolloutResources(Construct):
         )
 
 
+def _definition(stack: Stack, plan: RolloutPlan) -> Any:
+    """Return the state machine; integrations belong to the partition."""
+    text = json.dumps(definition(plan))
+    return json.loads(text.replace("arn:aws:states:", f"arn:{partition_of(stack)}:states:"))
+
+
 def _trust(stack: Stack, *services: str) -> dict[str, Any]:
     statement = {
         "Effect": "Allow",
@@ -211,23 +219,24 @@ def _statements(stack: Stack, plan: RolloutPlan, rollout: Rollout[Any]) -> list[
     ]
     if plan.updates:
         anew = [f"{own}/imagebuilder/*", f"{own}/cdk-bootstrap/*", f"arn:{partition}:ssm:{region}::parameter/aws/*"]
-        anew += [arn(name) for name in [plan.channel, *rollout.reads] if not arn(name).startswith(f"{own}/imagebuilder/")]
+        anew += [
+            arn(name) for name in [plan.channel, *rollout.reads] if not arn(name).startswith(f"{own}/imagebuilder/")
+        ]
         found += [
-            allow(
-                "Update", ["cloudformation:UpdateStack", "cloudformation:ContinueUpdateRollback"], [plan.stack]
-            ),
+            allow("Update", ["cloudformation:UpdateStack", "cloudformation:ContinueUpdateRollback"], [plan.stack]),
             allow("ReadAnew", ["ssm:GetParameters"], anew),
             allow("Refreshes", ["autoscaling:DescribeInstanceRefreshes"], ["*"]),
         ]
     if plan.role:
         passed = {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}
         found.append(allow("Pass", ["iam:PassRole"], [plan.role], condition=passed))
-    return found + _topic_statements(plan, rollout)
+    return [*found, *_topic_statements(plan, rollout)]
 
 
 def _topic_statements(plan: RolloutPlan, rollout: Rollout[Any]) -> Sequence[dict[str, Any]]:
     if plan.topic is None:
         return []
+    # Only a topic that this app makes tells its key.
     key = getattr(rollout.notifications, "master_key", None)
     encrypt = [allow("Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], [key.key_arn])] if key is not None else []
     return [allow("Notify", ["sns:Publish"], [plan.topic]), *encrypt]

@@ -374,6 +374,7 @@ class Engine:
             stack_tags=stack.definition.tags if stack.definition else {},
             previous_stack_tags=stack.previous_tags,
             update_policy=policy,
+            rolls_back="ROLLBACK" in stack.status,
         )
 
 

@@ -6,7 +6,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ MakeClient = Callable[[str, str, str], Any]
 BOOTSTRAP_VERSION: Final = "30"
 """What the parameter holds that templates of the default synthesizer read."""
 
+_GOOD: Final = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 _NO_UPDATES: Final = "No updates are to be performed"
 _POLL_SECONDS: Final = 0.05
 _CAPABILITIES: Final = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
@@ -166,7 +167,9 @@ def deploy(stack: Stack, client: MakeClient, endpoint: str) -> dict[str, str]:
         message = error.response["Error"]["Message"]
         if _NO_UPDATES not in message:
             raise DeployError(f"{stack.name} in {place.region}: {message}") from error
-    return _settled(cloudformation, stack.name, place.region, {"CREATE_COMPLETE", "UPDATE_COMPLETE"})
+        # A stack that was rolled back before is what it should be now.
+        return _settled(cloudformation, stack.name, place.region, {*_GOOD, "UPDATE_ROLLBACK_COMPLETE"})
+    return _settled(cloudformation, stack.name, place.region, _GOOD)
 
 
 def destroy(stack: Stack, client: MakeClient) -> None:
@@ -213,7 +216,7 @@ def _status(cloudformation: Any, name: str) -> str | None:
         return None
 
 
-def _settled(cloudformation: Any, name: str, region: str, good: set[str]) -> dict[str, str]:
+def _settled(cloudformation: Any, name: str, region: str, good: Collection[str]) -> dict[str, str]:
     while True:
         stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
         if not stack["StackStatus"].endswith("_IN_PROGRESS"):

@@ -65,6 +65,9 @@ SWITCHED_OFF: Final = ("$Latest", "$Default")
 """Versions of a launch template that CloudFormation refuses.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-autoscaling-autoscalinggroup-launchtemplatespecification.html"""
 
+WATCHING: Final = frozenset({"AlarmSpecification", "BakeTime", "CheckpointDelay", "CheckpointPercentages"})
+"""Preferences that hold for the way forward only."""
+
 FAILED_REFRESH: Final = frozenset({"Failed", "Cancelled", "RollbackFailed", "RollbackSuccessful"})
 """Ends of a refresh that fail the update."""
 
@@ -143,6 +146,11 @@ class AutoScalingGroup(Handler):
         self._extras(client, physical_id, old, new)
         self._in_service(client, physical_id)
         if replaces and refresh:
+            if context.rolls_back:
+                # The alarm that failed the update sounds until what it sounds for is gone.  AWS does not say what
+                # becomes of alarms here; were they in force, none of them could ever roll a stack back.
+                kept = {name: value for name, value in refresh.get("Preferences", {}).items() if name not in WATCHING}
+                refresh = {**refresh, "Preferences": kept}
             self._refresh(client, physical_id, refresh, desired)
         elif replaces and rolling:
             self._roll(client, physical_id, rolling, before)

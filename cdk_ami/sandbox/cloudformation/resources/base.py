@@ -41,6 +41,7 @@ class Context:
         stack_tags: Tags of the stack, which resources inherit.
         previous_stack_tags: The same before this operation.
         update_policy: The resource's ``UpdatePolicy``, scalars typed.
+        rolls_back: Whether the stack is on its way back to what it was.
         began: Tells the engine a physical id before the handler is done, so that a failure is cleaned up.
     """
 
@@ -53,6 +54,7 @@ class Context:
     stack_tags: Mapping[str, str] = field(default_factory=dict)
     previous_stack_tags: Mapping[str, str] = field(default_factory=dict)
     update_policy: Mapping[str, Any] = field(default_factory=dict)
+    rolls_back: bool = False
     began: Callable[[str], None] = lambda _: None
 
     def client(self, service: str) -> Any:
