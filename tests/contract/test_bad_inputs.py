@@ -23,6 +23,7 @@ from tests.contract.refusals import (
     groups,
     images,
     promotions,
+    rollouts,
     settings,
     sources,
     target_accounts,
@@ -38,6 +39,7 @@ TABLE = (
     *promotions.ROWS,
     *fleets.ROWS,
     *groups.ROWS,
+    *rollouts.ROWS,
     *settings.ROWS,
     *target_accounts.ROWS,
 )

@@ -26,6 +26,7 @@ SHOWN = [
     "KeyGrant",
     "MixedInstances",
     "Promotion",
+    "Rollout",
     "Scaling",
     "SharedChannel",
     "SourceImage",

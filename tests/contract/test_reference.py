@@ -48,9 +48,7 @@ def test_the_page_of_actions_is_the_one_that_the_schema_writes() -> None:
 def test_the_page_of_checks_is_the_one_that_the_rules_over_templates_write() -> None:
     page = (ROOT / "docs" / "reference" / "checks.md").read_text()
 
-    assert page == checks_page(), (
-        "write it anew: python -m cdk_ami.checks.template.reference > that page"
-    )
+    assert page == checks_page(), "write it anew: python -m cdk_ami.checks.template.reference > that page"
 
 
 def test_each_rule_has_a_sentence_and_a_source() -> None:
