@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
 import click
 
 from cdk_ami.checks.distribution import ami_id, channel_name
@@ -9,10 +12,15 @@ from cdk_ami.cli.options import image_or_default, json_option, region_option, re
 from cdk_ami.cli.output import plain_errors, print_json, print_table, report_failures
 from cdk_ami.naming import ENTRY_CHANNEL
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DAY: Final = 24
+
 
 @click.group()
 def channels() -> None:
-    """Read the channels of a golden image, and seed one that does not exist.
+    """Read the channels of a golden image and their past, and seed one that does not exist.
 
     A channel is one parameter in each Region, /imagebuilder/IMAGE/CHANNEL, that holds an AMI id.  It is all that a
     fleet knows of its image.
@@ -90,3 +98,129 @@ def seed(image: str, channel: str, ami: str | None, regions: tuple[str, ...]) ->
                 continue
         click.echo(f"{clients.region}: {channel} of {image} {'now' if created else 'already'} holds {source}")
     report_failures(refused)
+
+
+@channels.command()
+@click.argument("image", required=False)
+@click.argument("channel", required=False)
+@region_option
+@json_option
+def show(image: str | None, channel: str | None, regions: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
+    """Show what the channels of IMAGE hold, Region by Region: AMI, build, age, who moved it there, who uses it.
+
+    A channel that is missing in one of the Regions, or holds an AMI that is gone, is said to be so and makes the exit
+    code 1: whoever reads it cannot be deployed, or cannot launch.
+
+    Reads only: ssm:GetParametersByPath, ssm:DescribeParameters, ec2:DescribeImages, ec2:DescribeImageReferences.
+
+    \b
+    Examples:
+      cdk-ami channels show web                   every channel
+      cdk-ami channels show web stable --json
+    """
+    from cdk_ami.runtime.channels import GONE, look  # noqa: PLC0415 - boto3 costs 0.2 s
+    from cdk_ami.runtime.regions import ask, clients_of  # noqa: PLC0415 - same
+
+    name = image_or_default(image)
+    require("CHANNEL", channel_name(channel) if channel else ())
+    with plain_errors():
+        answers = ask(clients_of(regions_or_default(regions)), lambda clients: look(clients, name, channel))
+    held = [one for found in answers.found.values() for one in found]
+    expected = sorted({channel} if channel else {one.channel for one in held} or {ENTRY_CHANNEL})
+    missing = {
+        region: [wanted for wanted in expected if all(wanted != one.channel for one in found)]
+        for region, found in answers.found.items()
+    }
+    problems = {
+        region: "; ".join(
+            [
+                f"{one} of {name} does not exist: build the image, or run cdk-ami channels seed {name} {one}"
+                for one in ones
+            ]
+            + [
+                f"{one.channel} of {name} holds {one.ami}, which is gone"
+                for one in held
+                if one.region == region and one.state == GONE
+            ]
+        )
+        for region, ones in missing.items()
+    }
+    problems = {region: problem for region, problem in problems.items() if problem}
+    if as_json:
+        print_json({"image": name, "channels": held, "problems": problems, "failed": dict(answers.failed)})
+    elif held:
+        print_table(
+            f"Channels of {name}",
+            ["Region", "Channel", "AMI", "Build", "State", "Age", "Moved", "By", "Tier", "Users"],
+            [
+                [
+                    one.region,
+                    one.channel,
+                    one.ami,
+                    one.build,
+                    one.state,
+                    _age(one.created),
+                    one.since,
+                    one.by,
+                    one.tier,
+                    _users(one.users),
+                ]
+                for one in held
+            ],
+        )
+    report_failures({**problems, **answers.failed})
+
+
+@channels.command()
+@click.argument("image")
+@click.argument("channel", default=ENTRY_CHANNEL)
+@region_option
+@json_option
+def history(image: str, channel: str, regions: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
+    """Tell how CHANNEL of IMAGE was moved, the newest first: when, by whom, from which AMI to which, and why.
+
+    Parameter Store keeps the last hundred versions.  Without CHANNEL, that of the entry channel, latest.
+
+    Reads only: ssm:GetParameterHistory, ec2:DescribeImages.
+
+    \b
+    Examples:
+      cdk-ami channels history web stable
+      cdk-ami channels history web --region eu-west-1 --json
+    """
+    from cdk_ami.runtime.channels import recall  # noqa: PLC0415 - boto3 costs 0.2 s
+    from cdk_ami.runtime.regions import ask, clients_of  # noqa: PLC0415 - same
+
+    require("CHANNEL", channel_name(channel))
+    with plain_errors():
+        answers = ask(clients_of(regions_or_default(regions)), lambda clients: recall(clients, image, channel))
+    moves = [move for found in answers.found.values() for move in found]
+    missing = [region for region, found in answers.found.items() if not found]
+    if as_json:
+        print_json(
+            {"image": image, "channel": channel, "moves": moves, "missing": missing, "failed": dict(answers.failed)}
+        )
+    else:
+        if moves:
+            print_table(
+                f"History of {channel} of {image}",
+                ["Region", "Version", "When", "By", "From", "To", "Build", "Why"],
+                [
+                    [one.region, str(one.version), one.at, one.by, one.came_from, one.ami, one.build, one.why]
+                    for one in moves
+                ],
+            )
+        if missing:
+            click.echo(f"No channel {channel} of the image {image} in {', '.join(missing)}.")
+    report_failures(answers.failed)
+
+
+def _age(created: str) -> str:
+    if not created:
+        return ""
+    hours = int((datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds() // 3600)
+    return f"{hours // _DAY} d" if hours >= _DAY else f"{max(hours, 0)} h"
+
+
+def _users(users: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in sorted(users.items()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from moto.ssm.models import ParameterDict, SimpleSystemManagerBackend
 
 from cdk_ami.sandbox import emulator, reset
-from cdk_ami.sandbox.ssm import checks, parameters, sharing
+from cdk_ami.sandbox.ssm import checks, parameters, sharing, writers
 
 
 def install() -> None:
@@ -15,4 +15,5 @@ def install() -> None:
         emulator.graft(SimpleSystemManagerBackend, parameters.ParameterOperations, new=parameters.NEW)
     )
     sharing.install()
+    writers.install()
     reset.also(checks.reset)

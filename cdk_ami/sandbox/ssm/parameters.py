@@ -13,7 +13,7 @@ from moto.ssm.models import Parameter
 
 from cdk_ami.sandbox import catalog
 from cdk_ami.sandbox.clock import CLOCK
-from cdk_ami.sandbox.ssm import checks, sharing
+from cdk_ami.sandbox.ssm import checks, sharing, writers
 from cdk_ami.sandbox.ssm.changes import tell
 
 ORIGINAL: Final[dict[str, Callable[..., Any]]] = {}
@@ -148,6 +148,7 @@ class ParameterOperations:
         finally:
             self._sweep(name)
         made.last_modified_date = CLOCK.now().replace(tzinfo=None)
+        writers.sign(made)
         if kind != "aws:ec2:image":
             tell(made, "Update" if before else "Create", region=self.region_name)
             return made
