@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "distribute": "Copy an AMI to Regions and accounts, and move the channel of an image to it.",
     "channels": "Read the channels of a golden image and their past, and seed one that does not exist.",
     "images": "List the AMIs of a golden image, and the instances that run them.",
+    "preflight": "Check a synthesized app against its accounts, before a build costs time and money.",
     "leftovers": "List, and remove, what a golden image leaves behind when its stacks are gone.",
     "retry": "Go on with a build that failed or was cancelled, without building again.",
     "promote": "Promote a build from channel to channel, and approve or reject a promotion.",

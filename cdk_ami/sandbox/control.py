@@ -61,14 +61,28 @@ def _lifecycle(method: str, asked: Answer) -> Answer:
     return run_lifecycle(method, asked)
 
 
+def _products(method: str, asked: Answer) -> Answer:
+    from cdk_ami.sandbox.ec2.products import make_product  # noqa: PLC0415 - it imports the emulator
+
+    return make_product(method, asked)
+
+
+def _quotas(method: str, asked: Answer) -> Answer:
+    from cdk_ami.sandbox.servicequotas import change  # noqa: PLC0415 - it imports the emulator
+
+    return change(method, asked)
+
+
 ROUTES: Final[dict[str, Callable[[str, Answer], Answer]]] = {
     "calls": requests.calls,
     "clock": _clock,
+    "ec2/products": _products,
     "faults": requests.faults,
     "iam": guard.answer,
     "imagebuilder/findings": _findings,
     "imagebuilder/lifecycle": _lifecycle,
     "idle": idle,
+    "quotas": _quotas,
     "state": state.answer,
 }
 """What answers each path behind the prefix, given the method and what was asked."""

@@ -45,6 +45,7 @@ MENDED_SERVICES: Final = (
     "logs",
     "cloudwatch",
     "scheduler",
+    "servicequotas",
     "sns",
 )
 """Services of moto's that we mend; each has a package here with a function ``install``."""

@@ -39,7 +39,8 @@ Written by `python -m cdk_ami.sandbox.reference`.
 | Elastic Load Balancing | application and network load balancers, target groups, listeners that forward, redirect or answer; the health of targets, which the checks of groups read | no traffic flows: a target is healthy until its instance is said to fail `ELB`; the rest as [moto](https://docs.getmoto.org/) has it | listeners that sign users in; rules, trust stores and certificates of listeners in templates |
 | CloudWatch | alarms on one metric, looked at when data come and periods end, with missing data as they say; their events, topics and functions | alarms of metric math and composite alarms are kept and change on request only; other actions are kept and not done | what moto does not have |
 | SNS | queues and functions as subscribers, where their policies let the topic in | addresses beyond this machine are not called; the rest as [moto](https://docs.getmoto.org/) has it | what moto does not have |
-| STS, S3, IAM, KMS, SQS, CloudWatch Logs, ECR | roles of other accounts | as [moto](https://docs.getmoto.org/) has them; policies are enforced for the roles that one chooses | what moto does not have |
+| STS, S3, IAM, KMS, SQS, CloudWatch Logs, ECR | roles of other accounts; `SimulatePrincipalPolicy` for roles | as [moto](https://docs.getmoto.org/) has them; policies are enforced for the roles that one chooses | what moto does not have |
+| Service Quotas | the quotas of snapshot copies, AMIs and vCPUs, as an account has them at first, or as `/_sandbox/quotas` says | nothing is held to them | other quotas, requests for more |
 | CloudTrail | LookupEvents over the calls of this process, at once | trails are kept as moto keeps them | looking up by resources |
 """  # noqa: E501 - rows of a table
 
@@ -54,6 +55,8 @@ JSON over HTTP at `/_sandbox/`; [test your image pipeline](../how-to/test-your-i
 | `faults` | `POST` a fault, `GET`, `DELETE` one by `?id=` or all | causes, tells and ends faults |
 | `calls` | `GET`, `DELETE` | tells the last 10,000 calls of services, selected by `?service=`, `operation=`, `region=`, `account=`, `engine=`; forgets them |
 | `iam` | `POST` `{"enforce": [ROLE_ARN]}` or `{"enforce": "all-roles"}`, `GET`, `DELETE` | judges calls made with roles by their policies |
+| `ec2/products` | `POST` `{"image": AMI, "code": CODE, "subscribers": [ACCOUNT]}` | makes an AMI a product of the Marketplace, launched by its subscribers only |
+| `quotas` | `POST` `{"service": "ec2", "quota": NAME, "value": NUMBER}`, with `region` and `account` | gives an account another value of a quota |
 | `autoscaling/health` | `POST` `{"instance": ID, "check": "EC2" or "ELB", "healthy": false}` | lets an instance of a group fail a health check, or pass it again |
 | `autoscaling/zone` | `POST` `{"zone": NAME, "state": "down"}`, `"up"` or `"shifted"` | takes a zone away: its instances fail and nothing can be launched there; brings it back; shifts groups away from it that allow zonal shifts |
 | `autoscaling/capacity` | `POST` `{"region": NAME, "instance_type": TYPE, "available": false}`, `"zone"` for one only | lets EC2 run short of a type, or have it again |

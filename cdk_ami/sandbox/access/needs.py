@@ -21,6 +21,7 @@ PREFIXES: Final = {
     "elbv2": "elasticloadbalancing",
     "marketplace-catalog": "aws-marketplace",
     "resourcegroupstaggingapi": "tag",
+    "service-quotas": "servicequotas",
     "stepfunctions": "states",
 }
 """Prefixes of actions that are not boto3's name of the service."""

@@ -21,6 +21,7 @@ SERVICES: Final = {
     "aws-marketplace": "marketplace-catalog",
     "elasticloadbalancing": "elbv2",
     "monitoring": "cloudwatch",
+    "servicequotas": "service-quotas",
     "states": "stepfunctions",
     "tagging": "resourcegroupstaggingapi",
 }

@@ -192,6 +192,12 @@ class Image(TaggedEC2Resource):  # type: ignore[misc]
         self.protection = Protection()
         self.last_launched: datetime | None = None
 
+    product_code = ""
+    """Code of the Marketplace's product that it is, empty for none."""
+
+    subscribers: tuple[str, ...] = ()
+    """Accounts that have subscribed to it."""
+
     # Names that the emulator's own code reads.
     kernel_id = None
     hypervisor = "xen"
@@ -262,6 +268,9 @@ class Image(TaggedEC2Resource):  # type: ignore[misc]
             "Name": self.name,
             "OwnerId": self.owner_id,
             "Platform": self.platform,
+            "ProductCodes": [{"ProductCodeId": self.product_code, "ProductCodeType": "marketplace"}]
+            if self.product_code
+            else [],
             "PlatformDetails": "Windows" if self.shape.windows else "Linux/UNIX",
             "Public": self.sharing.public,
             "RootDeviceName": self.root_device_name,

@@ -20,6 +20,7 @@ from cdk_ami.sandbox.ec2.image import Image
 from cdk_ami.sandbox.ec2.keys import UnusableKeyError
 from cdk_ami.sandbox.ec2.naming import tags_by_type
 from cdk_ami.sandbox.ec2.parameters import resolve_image_id
+from cdk_ami.sandbox.ec2.products import check_subscribed
 from cdk_ami.sandbox.ec2.refusal import refusal
 from cdk_ami.sandbox.ec2.templates import find_template
 from cdk_ami.sandbox.ec2.visibility import find_image
@@ -207,6 +208,7 @@ class _Launch:
             raise refusal(
                 "InvalidAMIID.Unavailable", f"The image ID '{resolved}' is not available: it is {image.state}"
             )
+        check_subscribed(image, self.backend.account_id)
         return image
 
     def _instance_type(self) -> str:

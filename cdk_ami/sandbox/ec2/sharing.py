@@ -50,7 +50,7 @@ def describe_image_attribute(call: Call) -> Answer:
     if attribute == "launchPermission":
         return {"ImageId": image.id, "LaunchPermissions": image.sharing.permissions()}
     if attribute == "productCodes":
-        return {"ImageId": image.id, "ProductCodes": []}
+        return {"ImageId": image.id, "ProductCodes": image.describe(call.account).get("ProductCodes", [])}
     record = image.describe(call.account) | {"UefiData": image.shape.uefi_data or ""}
     member = _MEMBERS[attribute]
     return {"ImageId": image.id, member: {"Value": record.get(member, "")}}

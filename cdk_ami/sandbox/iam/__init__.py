@@ -13,6 +13,7 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, IAMBackend
 
 from cdk_ami.sandbox import emulator
+from cdk_ami.sandbox.iam import simulation
 
 METHODS: Final = {
     "attach_group_policy": ("policy_arn", "group_name"),
@@ -27,6 +28,7 @@ def install() -> None:
     """Let each method find AWS's policies."""
     for name, takes in METHODS.items():
         _loading(name, takes)
+    simulation.install()
 
 
 def _loading(name: str, takes: tuple[str, ...]) -> None:

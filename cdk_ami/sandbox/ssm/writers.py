@@ -20,7 +20,7 @@ _ORIGINAL: Final[dict[str, Callable[..., Any]]] = {}
 
 def sign(parameter: Parameter) -> None:
     """Note on a version that is being made who asked for it."""
-    parameter.sandbox_writer = _WRITER.get()  # type: ignore[attr-defined]
+    parameter.sandbox_writer = _WRITER.get()
 
 
 class WriterAnswers:
