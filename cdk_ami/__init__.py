@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from cdk_ami.distribution.target_account_role import TargetAccountRole as TargetAccountRole
     from cdk_ami.errors import ConfigError as ConfigError
     from cdk_ami.errors import Fault as Fault
+    from cdk_ami.fleet.fast_restore import FastRestore as FastRestore
     from cdk_ami.fleet.group import DeletionProtection as DeletionProtection
     from cdk_ami.fleet.group import HealthCheck as HealthCheck
     from cdk_ami.fleet.group import TerminationPolicy as TerminationPolicy
@@ -103,6 +104,7 @@ _HOMES = {
     "Delivery": "distribution.delivery",
     "Distribution": "distribution.distribution",
     "FastLaunch": "distribution.target",
+    "FastRestore": "fleet.fast_restore",
     "Fault": "errors",
     "Gate": "distribution.promotion_gate",
     "GoldenImage": "build.golden_image",

@@ -60,3 +60,16 @@ def _is_address(text: str) -> bool:
         return not IPv4Address(text).is_multicast
     except AddressValueError:
         return False
+
+
+FAST_RESTORE_HOURS: Final = (1, 168)
+"""How long fast restore may stay on: an hour is what AWS charges at least, and a week costs 126 USD for each zone.
+https://aws.amazon.com/ebs/pricing/, read 2026-11-28"""
+
+
+@rule("FastRestoreHours", source="https://aws.amazon.com/ebs/pricing/")
+def fast_restore_hours(hours: int) -> Iterator[Problem]:
+    """Fast restore stays on for an hour, which is charged at least, to a week."""
+    low, high = FAST_RESTORE_HOURS
+    if isinstance(hours, bool) or not isinstance(hours, int) or not low <= hours <= high:
+        yield Problem(problem="is out of range", got=hours, fix=f"give {low} to {high} hours")

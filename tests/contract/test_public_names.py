@@ -27,6 +27,7 @@ PUBLIC = [
     "Delivery",
     "Distribution",
     "FastLaunch",
+    "FastRestore",
     "Fault",
     "Gate",
     "GoldenImage",

@@ -10,7 +10,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
-from cdk_ami import Distribution, ImageChannel, LaunchPermission, Replacement, Target, Tracking, Volume
+from cdk_ami import Distribution, FastRestore, ImageChannel, LaunchPermission, Replacement, Target, Tracking, Volume
 from tests.contract.refusals.row import SET_UP, Row, fleet, twins
 
 Call = Callable[[cdk.Stack], object]
@@ -231,5 +231,14 @@ ROWS: Final = (
         "data_volumes[0].device",
         "/dev/xvda",
         "each its own",
+    ),
+    Row(
+        "fast restore stays on for a month",
+        lambda stack: FastRestore(stack, "Fast", channel=WEB, zones=["us-east-1a"], hours=720),
+        "S/Fast",
+        "hours",
+        720,
+        "1 to 168",
+        "FastRestoreHours",
     ),
 )
