@@ -67,7 +67,7 @@ FAST_RESTORE_HOURS: Final = (1, 168)
 https://aws.amazon.com/ebs/pricing/, read 2026-11-28"""
 
 
-@rule("FastRestoreHours", source="https://aws.amazon.com/ebs/pricing/")
+@rule("FastRestoreHours", source="https://docs.aws.amazon.com/ebs/latest/userguide/ebs-fast-snapshot-restore.html")
 def fast_restore_hours(hours: int) -> Iterator[Problem]:
     """Fast restore stays on for an hour, which is charged at least, to a week."""
     low, high = FAST_RESTORE_HOURS
