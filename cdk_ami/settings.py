@@ -92,6 +92,7 @@ class FleetSettings:
         image: Golden image they run.
         architecture: Its architecture; None for that of the image of this file.
         channel: Channel of the image that they follow.
+        rollout: What happens when it moves: ``in-deployment``, ``on-channel`` or ``at-next-launch``.
         cidr: Addresses of the network that is made for the fleet.
         vpc_id: VPC to use instead, None for a new one.
         subnets: With ``vpc_id``, the subnet of each zone.
@@ -105,6 +106,7 @@ class FleetSettings:
     image: str
     architecture: str | None
     channel: str
+    rollout: str
     cidr: str
     vpc_id: str | None
     subnets: Mapping[str, str]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from aws_cdk import Annotations, CfnOutput, Environment, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from cdk_ami import Architecture, ImageChannel, ImageFleet, SourceImage
+from cdk_ami import Architecture, ImageChannel, ImageFleet, Rollout, SourceImage, Tracking
+from cdk_ami.fleet.rollout import RolloutMode
 from cdk_ami.settings import FleetSettings
 from stacks.network import Network
 
@@ -48,10 +49,12 @@ class FleetStack(Stack):
         self._zones = list(settings.zones)
         channel = ImageChannel.from_name(settings.image, channel=settings.channel)
         notices = sns.Topic(self, "Notices", enforce_ssl=True)
+        mode = RolloutMode(settings.rollout)
         self.fleet = ImageFleet(
             self,
             "Fleet",
             image=channel.machine_image(
+                tracking=Tracking.AT_LAUNCH if mode is RolloutMode.AT_NEXT_LAUNCH else Tracking.AT_DEPLOY,
                 platform=source.platform,
                 architecture=Architecture(settings.architecture or source.architecture),
                 root_device=source.root_device,
@@ -62,6 +65,7 @@ class FleetStack(Stack):
             desired_size=settings.size,
             agent_log_prefix=AGENT_LOG_PREFIX,
             notifications=notices,
+            rollout=_rollout(mode, settings.name, notices),
         )
         CfnOutput(self, "NoticesTopic", value=notices.topic_arn, description="Tells of launches and terminations")
         CfnOutput(self, "Group", value=self.fleet.auto_scaling_group_name, description="The Auto Scaling group")
@@ -85,3 +89,14 @@ class FleetStack(Stack):
         # Nothing here routes, so nobody asks the subnets for their route tables.
         Annotations.of(vpc).acknowledge_warning("@aws-cdk/aws-ec2:noSubnetRouteTableId")
         return vpc
+
+
+def _rollout(mode: RolloutMode, name: str, notices: sns.ITopic) -> Rollout[Any] | None:
+    """Return what the settings ask for; the first of the three is what a fleet does by itself."""
+    match mode:
+        case RolloutMode.ON_CHANNEL:
+            return Rollout.on_channel(name=name, notifications=notices)
+        case RolloutMode.AT_NEXT_LAUNCH:
+            return Rollout.at_next_launch()
+        case _:
+            return None

@@ -79,6 +79,9 @@ class Rollout(Generic[ImageT_contra]):
     Example:
         ::
 
+            from aws_cdk import Duration
+
+            image = ImageChannel.from_name("web", "stable").machine_image()
             rollout = Rollout.on_channel(refresh=Refresh(bake_time=Duration.minutes(10)))
             fleet = ImageFleet(stack, "Fleet", image=image, vpc=vpc, rollout=rollout)
 

@@ -70,6 +70,21 @@ def test_a_fleet_follows_its_channel_in_three_zones(templates: dict[str, Any]) -
     assert "cdk-ami channels seed web latest" in channel["Description"]
 
 
+def test_a_fleet_may_follow_its_channel_at_once_or_at_the_next_launch(settings: Settings) -> None:
+    first, second = settings.fleets
+    followed = replace(first, rollout="on-channel", name="shop")
+    left = replace(second, rollout="at-next-launch", name="left")
+
+    templates = templates_of(replace(settings, fleets=(followed, left)))
+
+    template = templates["shop-fleet-us-east-1"]
+    known = Environment(region="us-east-1", account=ACCOUNT)
+    assert len(resources_of(template, "AWS::StepFunctions::StateMachine")) == 1
+    assert "/imagebuilder/web/latest/rollouts/shop" in str(template)
+    assert [str(found) for found in check_template(template, environment=known).findings] == []
+    assert "resolve:ssm:/imagebuilder/web/latest" in str(templates["left-fleet-eu-west-1"])
+
+
 def test_a_fleet_uses_the_network_it_is_given(settings: Settings) -> None:
     fleet = replace(
         settings.fleets[0],

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from cdk_ami.sandbox.server import Sandbox
+from tests.support.control import ask
+from tests.support.happenings import Happenings
 from tests.support.sandbox import MakeClient
 from tests.support.stacks import Stacks, parameter, resource, trust
 
@@ -176,6 +179,37 @@ def test_a_stored_parameter_is_read_anew_with_the_previous_template_and_value(st
     assert value(aws, "/one") == "ami-22222222"
     shown = stacks.client.describe_stacks(StackName="reads")["Stacks"][0]["Parameters"]
     assert shown == [{"ParameterKey": "Ami", "ParameterValue": "/channel", "ResolvedValue": "ami-22222222"}]
+
+
+def test_a_token_begins_one_update_which_answers_at_once_and_tells_each_status(
+    stacks: Stacks, aws: MakeClient, sandbox: Sandbox
+) -> None:
+    it = Happenings(sandbox, aws)
+    stacks.create("once", {"One": parameter("/one")})
+    asked = {
+        "StackName": "once",
+        "TemplateBody": json.dumps({"Resources": {"One": parameter("/one", "two")}}),
+        "ClientRequestToken": "try-1",
+    }
+    held = ask(sandbox, "faults", service="ssm", operation="PutParameter", latency=1e9, callers="engines")["id"]
+
+    stacks.client.update_stack(**asked)
+    begun = stacks.client.describe_stacks(StackName="once")["Stacks"][0]["StackStatus"]
+    with pytest.raises(ClientError, match="TokenAlreadyExists"):
+        stacks.client.update_stack(**asked)
+    ask(sandbox, "faults", method="DELETE", id=held)
+
+    assert (begun, stacks.settled("once")) == ("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
+    told = [event["detail"] for event in it.log("CloudFormation Stack Status Change")]
+    assert [one["status-details"]["status"] for one in told] == [
+        "CREATE_IN_PROGRESS",
+        "CREATE_COMPLETE",
+        "UPDATE_IN_PROGRESS",
+        "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+        "UPDATE_COMPLETE",
+    ]
+    assert {one["stack-id"] for one in told} == {stacks.ids["once"]}
+    assert [one["client-request-token"] for one in told] == ["", "", "try-1", "try-1", "try-1"]
 
 
 def test_a_missing_stored_parameter_fails_at_once_and_touches_nothing(stacks: Stacks) -> None:
