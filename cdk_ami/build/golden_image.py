@@ -148,7 +148,6 @@ class GoldenImage(NamedImage):
         if isinstance(goes_to, Distribution):
             # A wrong tag is told once, not in each target.
             goes_to = goes_to if marks.wrong else goes_to.tagged({**marks.identity, **marks.given})
-            volumes = with_key(volumes, goes_to.key_of(arns.region), root_device=source.root_device)
         steps = _steps(components, tests, source.platform if run_tests else None)
 
         faults = Faults(scope, construct_id)
@@ -157,10 +156,11 @@ class GoldenImage(NamedImage):
         faults.check("name", builds.image_name_once(image_name, sorted(taken)))
         _find_faults_of_source(faults, source, arns=arns, has_role=execution_role is not None)
         _find_faults_of_steps(faults, steps, tests or (), stack=stack, source=source)
-        check_volumes(faults, volumes, root_device=source.root_device)
+        check_volumes(faults, volumes, root_device=source.root_device, region=arns.region)
         subnet = environment.chosen_subnet()
         environment.find_faults(faults, prop="environment", architecture=source.architecture, subnet=subnet)
-        made = _made(arns, source, volumes)
+        keyed = _keyed(volumes, goes_to, region=arns.region, root_device=source.root_device)
+        made = _made(arns, source, keyed)
         if isinstance(goes_to, Distribution):
             goes_to.find_faults(faults, image=image_name, made=made)
         if trigger.clock is not None:
@@ -190,7 +190,7 @@ class GoldenImage(NamedImage):
             contents=Contents(
                 parent_image=bound_source.parent_image,
                 components=bound,
-                volumes=volumes,
+                volumes=keyed,
                 root_device=source.root_device,
                 # Tags of the distribution change without a new recipe, and so without a build.
                 ami_tags=marks.identity if own_distribution else {**marks.identity, **marks.given},
@@ -371,6 +371,18 @@ class GoldenImage(NamedImage):
 
 def _arns(stack: Stack, name: str) -> ImageArns:
     return ImageArns(partition=partition_of(stack), region=region_of(stack), account=account_of(stack), name=name)
+
+
+def _keyed(
+    volumes: Sequence[Volume],
+    goes_to: Distribution | refs.IDistributionConfigurationRef,
+    *,
+    region: str,
+    root_device: str,
+) -> Sequence[Volume]:
+    # The service encrypts copies by the keys of a distribution, and what a build captures by those of the recipe.
+    key = goes_to.key_of(region) if isinstance(goes_to, Distribution) else None
+    return with_key(volumes, key, root_device=root_device)
 
 
 def _made(arns: ImageArns, source: SourceImage, volumes: Sequence[Volume]) -> MadeImage:

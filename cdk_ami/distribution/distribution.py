@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from cdk_ami.checks import distribution as rules
 from cdk_ami.checks import names
 from cdk_ami.checks.rule import is_list_token, is_token
-from cdk_ami.distribution.keys import key_uses, policy_text
 from cdk_ami.distribution.known import Place, Sharer, announce
 from cdk_ami.distribution.quotas import loads
 from cdk_ami.distribution.target import FastLaunch, Target, key_id
@@ -212,13 +211,18 @@ class Distribution:
     def _find_faults_of_image(self, faults: Faults, made: MadeImage, *, path: str) -> None:
         # An AMI's volumes are under the keys of its recipe in the Region of the build, and under the key of the target
         # elsewhere; whoever copies into another account reads the first.
-        uses = key_uses(self, build_region=made.region, owner=made.account, partition=made.partition)
-        needed = {use.region: policy_text(use.statements_for_others()) for use in uses}
         at = {target.region: f"{path}targets[{index}]" for index, target in enumerate(self.targets)}
         for target in self.targets:
             target.find_faults_of_platform(faults, prop=at[target.region], platform=made.platform)
             if target.is_public:
                 faults.check("volumes", rules.public_volumes(encrypted=made.is_encrypted))
+        if not any(target.is_shared for target in self.targets):
+            return
+        from cdk_ami.distribution.keys import key_uses, policy_text  # noqa: PLC0415 - most stay in their account
+
+        uses = key_uses(self, build_region=made.region, owner=made.account, partition=made.partition)
+        needed = {use.region: policy_text(use.statements_for_others()) for use in uses}
+        for target in self.targets:
             if target.is_shared and target.region != made.region:
                 problems = rules.shared_key(
                     target.key_id(), encrypted=made.is_encrypted, region=target.region, needed=needed[target.region]

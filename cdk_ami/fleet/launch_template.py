@@ -18,6 +18,7 @@ from cdk_ami.distribution.channel_image import ChannelImage
 from cdk_ami.errors import Faults
 from cdk_ami.fleet.identity import Identity, render_role, render_security_group
 from cdk_ami.fleet.volumes import find_volume_faults, volume_mappings
+from cdk_ami.home import region_of, stack_of
 from cdk_ami.limits import TAG_VALUE_MAX
 from cdk_ami.recipe.volume import Volume
 from cdk_ami.source.platform import Architecture
@@ -93,8 +94,10 @@ class Launch(NamedTuple):
     def find_faults(self, faults: Faults, *, scope: Construct) -> None:
         """Record in ``faults`` what AWS would refuse, a pinned image without an AMI in the stack's Region included."""
         self._find_faults_of_type(faults)
+        keyed = any(volume.kms_key is not None for volume in self.volumes)
+        region = region_of(stack_of(scope)) if keyed else None
         for root_device in dict.fromkeys(map(root_device_of, (self.image, *self.choice_images))):
-            find_volume_faults(self.volumes, root_device=root_device, faults=faults)
+            find_volume_faults(self.volumes, root_device=root_device, region=region, faults=faults)
         if isinstance(self.user_data, str):
             faults.check("user_data", rules.user_data_size(self.user_data))
         faults.check("tags", names.tags(self.tags))

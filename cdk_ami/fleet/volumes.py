@@ -15,19 +15,22 @@ _ROOT_DEVICE_FIX: Final = (
 )
 
 
-def find_volume_faults(volumes: Sequence[Volume], *, root_device: str | None, faults: Faults) -> None:
+def find_volume_faults(
+    volumes: Sequence[Volume], *, root_device: str | None, region: str | None, faults: Faults
+) -> None:
     """Record in ``faults`` what AWS would refuse.
 
     Args:
         volumes: The volumes; one without a device is the root volume.
         root_device: Root device of the image, None where it is not known.
+        region: Region of the volumes, None where no volume names a key.
         faults: The call's faults.
     """
     if root_device is None:
         for index, volume in enumerate(volumes):
             if volume.device is None:
                 faults.add(f"volumes[{index}].device", "is unknown for the root volume", got=None, fix=_ROOT_DEVICE_FIX)
-    check_volumes(faults, volumes, root_device=root_device or "", launched=True)
+    check_volumes(faults, volumes, root_device=root_device or "", launched=True, region=region)
 
 
 def volume_mappings(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cdk_ami.checks import volumes as rules
+from cdk_ami.checks.distribution import kms_key, kms_key_region
 from cdk_ami.errors import Faults
 
 if TYPE_CHECKING:
@@ -77,7 +78,13 @@ def encryption_keys(volumes: Sequence[Volume], *, root_device: str) -> tuple[IKe
 
 
 def check_volumes(
-    faults: Faults, volumes: Sequence[Volume], *, root_device: str, prop: str = "volumes", launched: bool = False
+    faults: Faults,
+    volumes: Sequence[Volume],
+    *,
+    root_device: str,
+    prop: str = "volumes",
+    launched: bool = False,
+    region: str | None = None,
 ) -> None:
     """Record what AWS would refuse about ``volumes``.
 
@@ -87,6 +94,7 @@ def check_volumes(
         root_device: Name of the source's root device.
         prop: Name of the property that holds them.
         launched: Whether they are those of launched instances, and not of a build.
+        region: Region of the volumes, whose keys alone encrypt them.  Default: not known.
     """
     for index, volume in enumerate(volumes):
         at = f"{prop}[{index}]"
@@ -95,6 +103,11 @@ def check_volumes(
         faults.check(f"{at}.iops", rules.volume_iops(volume.type, volume.iops))
         faults.check(f"{at}.iops", rules.volume_iops_per_gib(volume.type, volume.size_gib, volume.iops))
         faults.check(f"{at}.throughput_mib", rules.volume_throughput(volume.type, volume.throughput_mib, volume.iops))
+        key = _key_id(volume.kms_key)
+        if key is not None:
+            faults.check(f"{at}.kms_key", kms_key(key))
+        if key is not None and region is not None:
+            faults.check(f"{at}.kms_key", kms_key_region(key, region))
         faults.check(f"{at}.kms_key", rules.volume_key(encrypted=volume.encrypted, has_key=volume.kms_key is not None))
         rate = volume.initialization_rate_mib
         faults.check(f"{at}.initialization_rate_mib", rules.volume_rate(rate, launched=launched))

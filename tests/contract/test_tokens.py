@@ -22,6 +22,7 @@ from cdk_ami import (
     BuildTrigger,
     Component,
     Distribution,
+    FastLaunch,
     GoldenImage,
     ImageChannel,
     LaunchPermission,
@@ -128,6 +129,15 @@ def of_target(option: str, wrap: Callable[[Any], Any] = lambda token: token) -> 
         options: dict[str, Any] = {"region": "us-east-1", "accounts": [ACCOUNT], "kms_key": "alias/golden"}
         options |= {option: wrap(token)}
         image(stack, distribution=Distribution(targets=[Target(**options)]))
+
+    return use
+
+
+def of_fast_launch(option: str, **others: Any) -> Make:
+    def use(stack: cdk.Stack, token: Any) -> None:
+        target = Target(region="us-east-1", fast_launches=[FastLaunch(**{option: token}, **others)])
+        source = SourceImage.windows_server(version="2025")
+        image(stack, source=source, distribution=Distribution(targets=[target]))
 
     return use
 
@@ -241,6 +251,8 @@ OF_TEXT: Final[dict[str, Make]] = {
     "Target description": of_target("description"),
     "Target tags": of_target("tags", value),
     "Target kms_key": of_target("kms_key"),
+    "Target license_configurations": of_target("license_configurations", one),
+    "FastLaunch launch_template_id": of_fast_launch("launch_template_id", launch_template_version="1"),
     "Target accounts": of_target("accounts", one),
     "Target channels": of_target("channels", one),
     "LaunchTemplateUpdate launch_template_id": of_target(
@@ -274,6 +286,7 @@ OF_NUMBER: Final[dict[str, Make]] = {
     "Volume size_gib": of_volume(lambda token: Volume(size_gib=token, iops=4_000)),
     "Volume iops": of_volume(lambda token: Volume(size_gib=10, iops=token, throughput_mib=1_000)),
     "Volume throughput_mib": of_volume(lambda token: Volume(throughput_mib=token)),
+    "FastLaunch snapshots": of_fast_launch("snapshots"),
     "BuildEnvironment hop_limit": of_environment("hop_limit"),
     "BuildEnvironment log_retention_days": of_environment("log_retention_days"),
     "BuildSchedule disable_after_failures": of_schedule("disable_after_failures"),

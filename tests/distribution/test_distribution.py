@@ -6,12 +6,13 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_kms as kms
 
 from cdk_ami.distribution.distribution import Distribution, ami_distribution_configuration
 from cdk_ami.distribution.launch_permission import LaunchPermission
 from cdk_ami.distribution.target import LaunchTemplateUpdate, Target
-from tests.support.synth import make_stack, only_resource, template_of
+from tests.support.synth import make_stack, only_resource, resources_of, template_of
 
 OTHER = "210987654321"
 ORGANIZATION = "arn:aws:organizations::123456789012:organization/o-a1b2c3d4e5"
@@ -132,6 +133,18 @@ def test_a_key_of_the_same_stack_is_a_reference() -> None:
 
     configuration = properties["Distributions"][0]["AmiDistributionConfiguration"]
     assert configuration["KmsKeyId"] == {"Fn::GetAtt": ["Key961B73FD", "Arn"]}
+
+
+def test_a_launch_template_of_the_app_is_named_by_its_id() -> None:
+    stack = make_stack()
+    update = LaunchTemplateUpdate.of(ec2.LaunchTemplate(stack, "Template"), set_default_version=True)
+
+    properties = rendered(Distribution(targets=[Target(region="us-east-1", launch_templates=[update])]), stack)
+
+    (name,) = resources_of(template_of(stack), "AWS::EC2::LaunchTemplate")
+    assert properties["Distributions"][0]["LaunchTemplateConfigurations"] == [
+        {"LaunchTemplateId": {"Ref": name}, "SetDefaultVersion": True}
+    ]
 
 
 def test_a_region_that_only_the_deployment_knows_is_let_through() -> None:

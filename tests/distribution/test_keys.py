@@ -9,7 +9,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_kms as kms
 
-from cdk_ami import Distribution, ImageKey, LaunchPermission, Target, Volume
+from cdk_ami import Distribution, ImageKey, KeyGrant, LaunchPermission, Target, Volume
 from cdk_ami.distribution.keys import KeyUse, key_alias, key_arns, key_uses, policy_text, unit_path
 from cdk_ami.errors import ConfigError
 from tests.support.images import DISTRIBUTION, RECIPE, make_image, template_with
@@ -300,3 +300,50 @@ def test_the_managed_key_of_a_volume_is_refused_where_others_copy_from_it() -> N
         )
 
     assert (caught.value.prop, caught.value.got) == ("volumes", "alias/aws/ebs")
+
+
+def test_a_key_of_another_region_encrypts_no_volume_here() -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_image(volumes=[Volume(), Volume(size_gib=9, device="/dev/sdf", kms_key=KEYS["eu-west-1"])])
+
+    assert (caught.value.where, caught.value.prop, caught.value.got) == (
+        "S/Web",
+        "volumes[1].kms_key",
+        KEYS["eu-west-1"],
+    )
+    assert "name a key of us-east-1" in caught.value.fix
+
+
+# --- the grant of a fleet in another account
+
+
+def test_a_grant_is_made_for_the_groups_of_this_account_and_retired_by_it() -> None:
+    stack = make_stack(account=OTHER, region="eu-west-1")
+    key = "arn:aws:kms:eu-west-1:123456789012:key/11112222-3333-4444-5555-666677778888"
+
+    KeyGrant(stack, "Grant", key_arn=key, role_suffix="web")
+
+    template = template_of(stack)
+    grant = only_resource(template, "Custom::KeyGrant")["Properties"]
+    create, delete = (json.loads(grant[kind]) for kind in ("Create", "Delete"))
+    (policy,) = resources_of(template, "AWS::IAM::Policy").values()
+    role = f"arn:aws:iam::{OTHER}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling_web"
+    assert (create["action"], delete["action"]) == ("createGrant", "retireGrant")
+    assert grant["Update"] == grant["Create"]
+    assert create["physicalResourceId"] == {"responsePath": "GrantId"}
+    assert {name: create["parameters"][name] for name in ("KeyId", "GranteePrincipal", "RetiringPrincipal")} == {
+        "KeyId": key,
+        "GranteePrincipal": role,
+        "RetiringPrincipal": f"arn:aws:iam::{OTHER}:root",
+    }
+    assert delete["parameters"] == {"KeyId": key, "GrantId": "PHYSICAL:RESOURCEID:"}
+    assert policy["Properties"]["PolicyDocument"]["Statement"] == [
+        {
+            "Sid": "GrantToGroups",
+            "Effect": "Allow",
+            "Action": "kms:CreateGrant",
+            "Resource": key,
+            "Condition": {"StringEquals": {"kms:GranteePrincipal": role}},
+        },
+        {"Sid": "Retire", "Effect": "Allow", "Action": "kms:RetireGrant", "Resource": key},
+    ]

@@ -38,6 +38,8 @@ def vpc(stack: cdk.Stack) -> ec2.IVpc:
 # What is given, the property that the error names, the value it shows, and a piece of the fix.
 Row = tuple[str, Mapping[str, Any], str, object, str]
 
+KEY_THERE = "arn:aws:kms:eu-west-1:123456789012:alias/golden"
+
 OF_BOTH: list[Row] = [
     ("no zone", {"zones": []}, "zones", [], "at least one zone"),
     ("a zone twice", {"zones": ["us-east-1a", "us-east-1a"]}, "zones[1]", "us-east-1a", "drop one"),
@@ -100,6 +102,13 @@ OF_BOTH: list[Row] = [
         "volumes[0].kms_key",
         "kms_key",
         "encrypted=True",
+    ),
+    (
+        "a key of another Region",
+        {"volumes": [Volume(kms_key=KEY_THERE)]},
+        "volumes[0].kms_key",
+        KEY_THERE,
+        "name a key of us-east-1",
     ),
     (
         "two volumes on one device",

@@ -89,11 +89,12 @@ def test_a_volume_may_stay_unencrypted_for_an_ami_that_is_sold() -> None:
         (Volume(device="sdf", size_gib=1), "DeviceName", "volumes[0].device", "sdf"),
         (Volume(device="/dev/sdf"), "ExtraVolumeSize", "volumes[0].size_gib", None),
         (
-            Volume(encrypted=False, kms_key="arn:aws:kms:us-east-1:1:key/x"),
+            Volume(encrypted=False, kms_key="arn:aws:kms:us-east-1:123456789012:key/x"),
             "VolumeKey",
             "volumes[0].kms_key",
             "kms_key",
         ),
+        (Volume(kms_key="golden"), "KmsKey", "volumes[0].kms_key", "golden"),
     ],
 )
 def test_a_bad_volume_is_refused_naming_property_and_value(volume: Volume, rule: str, prop: str, got: object) -> None:
