@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cdk_ami.distribution.delivery import Delivery
+from cdk_ami.distribution.keys import KeyUse
+from cdk_ami.distribution.target_account import DISTRIBUTION_ROLE, Receiver, distribution_trust
 from cdk_ami.sandbox.server import Sandbox
 from tests.support.amis import make_ami, point
 from tests.support.control import ask
@@ -14,7 +17,6 @@ from tests.support.sandbox import ACCOUNT, MakeClient
 
 THERE = "210987654321"
 LOOK = f"arn:aws:iam::{THERE}:role/Look"
-ROLE = "EC2ImageBuilderDistributionCrossAccountRole"
 IMAGE = "AWS::EC2::Image::Id"
 
 
@@ -73,7 +75,8 @@ def target(region: str, *, key: str | None = None, **given: Any) -> dict[str, An
             for account in written
         ],
         "LaunchTemplateConfigurations": [
-            {"LaunchTemplateId": template_id} | ({"AccountId": account} if account else {})
+            {"LaunchTemplateId": template_id, "SetDefaultVersion": given.get("default", False)}
+            | ({"AccountId": account} if account else {})
             for account, template_id in given.get("templates", [])
         ],
     }
@@ -102,19 +105,19 @@ def assembly(folder: Path, stacks: Mapping[tuple[str, str], Mapping[str, Any]]) 
     return folder
 
 
-def make_key(kms: Any, alias: str, *, users: list[str]) -> str:
-    """Make a key that lets accounts use it, and return its id."""
-    arns = [f"arn:aws:iam::{user}:root" for user in users]
-    policy = allowing(["kms:*"], ["*"], Principal={"AWS": arns})
-    key: str = kms.create_key(Policy=policy)["KeyMetadata"]["KeyId"]
+def make_key(kms: Any, alias: str, *, copiers: tuple[str, ...] = ()) -> str:
+    """Make a key as an ``ImageKey`` makes it, and return its id."""
+    use = KeyUse(region=kms.meta.region_name, owner=ACCOUNT, copiers=copiers)
+    key: str = kms.create_key(Policy=json.dumps(use.policy()))["KeyMetadata"]["KeyId"]
     kms.create_alias(AliasName=alias, TargetKeyId=key)
     return key
 
 
-def make_target_role(iam: Any, *, trusts: str, actions: list[str]) -> None:
-    """Make the role that builds take, as somebody would deploy it."""
-    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trusting(trusts))
-    iam.put_role_policy(RoleName=ROLE, PolicyName="Copies", PolicyDocument=allowing(actions, ["*"]))
+def make_target_role(iam: Any, *, policy: str) -> None:
+    """Make the role that builds take, as a ``TargetAccountRole`` makes it but for its policy."""
+    trust = json.dumps(distribution_trust(ACCOUNT, partition="aws"))
+    iam.create_role(RoleName=DISTRIBUTION_ROLE, AssumeRolePolicyDocument=trust)
+    iam.put_role_policy(RoleName=DISTRIBUTION_ROLE, PolicyName="Copies", PolicyDocument=policy)
 
 
 def make_template(ec2: Any, *, tagged: bool) -> str:
@@ -164,14 +167,18 @@ def let_in(aws: MakeClient) -> None:
 def right(sandbox: Sandbox, aws: MakeClient, folder: Path) -> Path:
     """Make accounts in which nothing is missing, and write the app that needs it."""
     let_in(aws)
-    make_target_role(
-        aws("iam", account=THERE),
-        trusts=ACCOUNT,
-        actions=["ec2:CopyImage", "ec2:Describe*", "ec2:*LaunchTemplate*", "ssm:PutParameter"],
-    )
-    make_key(aws("kms", "eu-west-1"), "alias/golden", users=[ACCOUNT, THERE])
+    make_key(aws("kms", "eu-west-1"), "alias/golden", copiers=(THERE,))
     here = make_template(aws("ec2"), tagged=False)
     there = make_template(aws("ec2", "eu-west-1", account=THERE), tagged=True)
+    delivery = Delivery(
+        image="web",
+        region="eu-west-1",
+        parameters=("/imagebuilder/web/latest",),
+        kms_key="alias/golden",
+        launch_templates=(there,),
+    )
+    document = Receiver(account=THERE, deliveries=[delivery]).distribution_document()
+    make_target_role(aws("iam", account=THERE), policy=json.dumps(document))
     point(aws("ssm"), "/imagebuilder/web/latest", make_ami(aws("ec2")).image_id)
     point(aws("ssm"), "/imagebuilder/shop/stable", make_ami(aws("ec2"), image="shop").image_id)
     template = image_stack(
@@ -194,9 +201,9 @@ def right(sandbox: Sandbox, aws: MakeClient, folder: Path) -> Path:
 def wrong(sandbox: Sandbox, aws: MakeClient, folder: Path) -> Path:
     """Make accounts in which each check finds its fault, and write the app that needs what they lack."""
     let_in(aws)
-    make_target_role(aws("iam", account=THERE), trusts=ACCOUNT, actions=["ec2:CopyImage"])
-    make_key(aws("kms", "eu-west-1"), "alias/golden", users=[ACCOUNT])
-    aws("kms").disable_key(KeyId=make_key(aws("kms"), "alias/off", users=[ACCOUNT]))
+    make_target_role(aws("iam", account=THERE), policy=allowing(["ec2:CopyImage"], ["*"]))
+    make_key(aws("kms", "eu-west-1"), "alias/golden")
+    aws("kms").disable_key(KeyId=make_key(aws("kms"), "alias/off"))
     there = make_template(aws("ec2", "eu-west-1", account=THERE), tagged=False)
     aws("ssm").put_parameter(Name="/imagebuilder/web/latest", Value="by hand", Type="String")
     gone = make_ami(aws("ec2"), image="shop").image_id
@@ -227,7 +234,12 @@ def wrong(sandbox: Sandbox, aws: MakeClient, folder: Path) -> Path:
         distributions=[
             target("us-east-1", key="alias/off", templates=[(None, "lt-0123456789abcdef0")]),
             target(
-                "eu-west-1", key="alias/golden", accounts=[THERE], templates=[(THERE, there)], parameter="/web/latest"
+                "eu-west-1",
+                key="alias/golden",
+                accounts=[THERE],
+                templates=[(THERE, there)],
+                parameter="/web/latest",
+                default=True,
             ),
             target("ap-east-1", key="alias/none"),
         ],

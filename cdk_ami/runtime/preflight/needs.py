@@ -54,7 +54,8 @@ class TargetRoleNeed(NamedTuple):
     made: str
     regions: tuple[str, ...]
     parameters: tuple[tuple[str, str], ...]
-    launch_templates: tuple[tuple[str, str], ...]
+    launch_templates: tuple[tuple[str, str, bool], ...]
+    """Region, id, and whether the new version becomes the default one."""
 
     @property
     def subject(self) -> str:
@@ -206,10 +207,11 @@ class _Delivery(NamedTuple):
     builder: str
     region: str
     accounts: tuple[str, ...]
+    sharers: tuple[str, ...]
     shares: bool
     key: Any
     parameters: tuple[tuple[str, str, str], ...]
-    launch_templates: tuple[tuple[str, str], ...]
+    launch_templates: tuple[tuple[str, str, bool], ...]
     volumes: int
     role: str | None
     role_made: bool
@@ -250,12 +252,14 @@ def _deliveries(stack: Stack) -> Iterator[_Delivery]:
         role, role_made = _execution_role(stack, logical_id)
         for one in found.get("Distributions", []):
             ami = one.get("AmiDistributionConfiguration", {})
+            permission = ami.get("LaunchPermissionConfiguration", {})
             yield _Delivery(
                 stack,
                 builder,
                 stack.text(one.get("Region")) or own_region,
                 tuple(account for account in stack.texts(ami.get("TargetAccountIds")) if account),
-                bool(ami.get("LaunchPermissionConfiguration")),
+                tuple(one for one in stack.texts(permission.get("UserIds")) if one),
+                bool(permission),
                 ami.get("KmsKeyId"),
                 tuple(
                     (
@@ -266,7 +270,11 @@ def _deliveries(stack: Stack) -> Iterator[_Delivery]:
                     for written in one.get("SsmParameterConfigurations", [])
                 ),
                 tuple(
-                    (stack.text(written.get("AccountId")) or builder, str(stack.text(written.get("LaunchTemplateId"))))
+                    (
+                        stack.text(written.get("AccountId")) or builder,
+                        str(stack.text(written.get("LaunchTemplateId"))),
+                        stack.text(written.get("SetDefaultVersion")) != "false",
+                    )
                     for written in one.get("LaunchTemplateConfigurations", [])
                 ),
                 volumes,
@@ -308,7 +316,7 @@ def _keys(stacks: Sequence[Stack], deliveries: Sequence[_Delivery]) -> Iterator[
                     yield _key(stack, made, (account, region), disk["KmsKeyId"], users=(account,), shared=False)
     for one in deliveries:
         if one.key is not None:
-            users = (one.builder, *one.accounts)
+            users = tuple(dict.fromkeys((one.builder, *one.accounts, *one.sharers)))
             shared = one.shares or bool(one.accounts)
             yield _key(one.stack, made, (one.builder, one.region), one.key, users=users, shared=shared)
 
@@ -348,7 +356,9 @@ def _target_roles(stacks: Sequence[Stack], deliveries: Sequence[_Delivery]) -> I
             made.get(account, ""),
             tuple(_once(one.region for one in mine)),
             tuple(_once((one.region, name) for one in mine for who, name, _ in one.parameters if who == account)),
-            tuple(_once((one.region, found) for one in mine for who, found in one.launch_templates if who == account)),
+            tuple(
+                _once((one.region, *found) for one in mine for who, *found in one.launch_templates if who == account)
+            ),
         )
 
 
@@ -360,7 +370,7 @@ def _parameters(deliveries: Sequence[_Delivery]) -> Iterator[ParameterNeed]:
 
 def _launch_templates(deliveries: Sequence[_Delivery]) -> Iterator[LaunchTemplateNeed]:
     for one in deliveries:
-        for account, template_id in one.launch_templates:
+        for account, template_id, _ in one.launch_templates:
             yield LaunchTemplateNeed(account, one.region, template_id, account != one.builder)
 
 

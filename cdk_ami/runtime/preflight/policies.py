@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+_BY_ACCOUNT: Final = frozenset({"aws:principalaccount", "kms:calleraccount"})
+"""Condition keys that name the caller's account.
+https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html"""
 
 
 class Said(NamedTuple):
@@ -23,12 +28,20 @@ def says(document: Mapping[str, Any], account: str, actions: Sequence[str]) -> S
     """Return what the policy of a resource says of ``account`` and ``actions``.
 
     A statement for the account, or for any of its roles, counts; which of them it has to be is for whoever reads it.
-    A statement with conditions counts as well: those of a key are about the service and the grant, which a build meets.
+    Of conditions those that tell accounts apart are weighed; the others are about the service and the grant, which a
+    build meets.
     """
-    allowed = [one for one in _statements(document) if one.get("Effect") == "Allow" and _names(one, account)]
-    missing = tuple(action for action in actions if not any(_covers(one, action) for one in allowed))
-    denies = any(one.get("Effect") == "Deny" for one in _statements(document))
-    return Said(missing, "it denies something as well, which was not weighed" if denies else "")
+    statements = _statements(document)
+    allowed = [(one, _names(one, account)) for one in statements if one.get("Effect") == "Allow"]
+    missing = []
+    left_open = ["it denies something as well, which was not weighed"] if _denies(statements) else []
+    for action in actions:
+        found = [named for one, named in allowed if named is not _Named.NO and _covers(one, action)]
+        if not found:
+            missing.append(action)
+        elif _Named.YES not in found:
+            left_open.append("it asks for an organization, of which nobody asked whether the account is a member")
+    return Said(tuple(missing), "; ".join(dict.fromkeys(left_open)))
 
 
 def trusts(document: Mapping[str, Any], account: str) -> bool:
@@ -48,16 +61,38 @@ def _statements(document: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     return [one for one in _many(document.get("Statement")) if isinstance(one, Mapping)]
 
 
-def _names(statement: Mapping[str, Any], account: str) -> bool:
-    return any(
-        one in {"*", account} or (one.startswith("arn:") and one.split(":")[4:5] == [account])
-        for one in _principals(statement)
-    )
+class _Named(Enum):
+    """Whether a statement is about an account."""
+
+    YES = "yes"
+    NO = "no"
+    OPEN = "if it is in the organization"
 
 
-def _principals(statement: Mapping[str, Any]) -> Iterator[str]:
+def _names(statement: Mapping[str, Any], account: str) -> _Named:
+    for one in _principals(statement):
+        if one == account or (one.startswith("arn:") and one.split(":")[4:5] == [account]):
+            return _Named.YES
+    if "*" not in _principals(statement):
+        return _Named.NO
+    asked = [
+        (key.lower(), [str(value) for value in _many(values)])
+        for operator, keys in statement.get("Condition", {}).items()
+        if "not" not in operator.lower()
+        for key, values in keys.items()
+    ]
+    if any(key in _BY_ACCOUNT and account not in values for key, values in asked):
+        return _Named.NO
+    return _Named.OPEN if any(key.startswith("aws:principalorg") for key, _ in asked) else _Named.YES
+
+
+def _denies(statements: Iterable[Mapping[str, Any]]) -> bool:
+    return any(one.get("Effect") == "Deny" for one in statements)
+
+
+def _principals(statement: Mapping[str, Any]) -> list[str]:
     named = statement.get("Principal", {})
-    yield from map(str, [named] if isinstance(named, str) else _many(named.get("AWS")))
+    return [str(one) for one in ([named] if isinstance(named, str) else _many(named.get("AWS")))]
 
 
 def _covers(statement: Mapping[str, Any], action: str) -> bool:

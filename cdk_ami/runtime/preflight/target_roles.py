@@ -66,10 +66,11 @@ def _uses(need: TargetRoleNeed) -> Iterator[_Use]:
             if owned == region:
                 arn = f"arn:{partition}:ssm:{region}:{need.account}:parameter{name}"
                 yield _Use(("ssm:PutParameter",), (arn,), where)
-        for owned, template_id in need.launch_templates:
+        for owned, template_id, default in need.launch_templates:
             if owned == region:
                 arn = f"arn:{partition}:ec2:{region}:{need.account}:launch-template/{template_id}"
-                yield _Use(("ec2:CreateLaunchTemplateVersion", "ec2:ModifyLaunchTemplate"), (arn,), where)
+                actions = ("ec2:CreateLaunchTemplateVersion", *(("ec2:ModifyLaunchTemplate",) if default else ()))
+                yield _Use(actions, (arn,), where)
 
 
 def _finding(need: TargetRoleNeed, status: Status, message: str, fix: str = "") -> Finding:

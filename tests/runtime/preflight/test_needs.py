@@ -233,12 +233,25 @@ def policy(principal: Any, actions: Any, **more: Any) -> dict[str, Any]:
         (policy({"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "kms:*"), ("kms:Decrypt", "kms:ReEncryptFrom")),
         (policy({"Service": "ec2.amazonaws.com"}, "kms:*"), ("kms:Decrypt", "kms:ReEncryptFrom")),
         (policy("*", "kms:decrypt", Condition={"StringEquals": {"kms:CallerAccount": THERE}}), ("kms:ReEncryptFrom",)),
+        (
+            policy("*", "kms:*", Condition={"StringEquals": {"kms:CallerAccount": [ACCOUNT]}}),
+            ("kms:Decrypt", "kms:ReEncryptFrom"),
+        ),
     ],
 )
 def test_the_policy_of_a_key_is_read_for_an_account(document: dict[str, Any], missing: tuple[str, ...]) -> None:
     said = says(document, THERE, ["kms:Decrypt", "kms:ReEncryptFrom"])
 
     assert (said.missing, said.open) == (missing, "")
+
+
+def test_a_policy_that_asks_for_an_organization_is_said_to_be_open() -> None:
+    document = policy("*", "kms:*", Condition={"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}})
+
+    said = says(document, THERE, ["kms:Decrypt"])
+
+    assert said.missing == ()
+    assert said.open == "it asks for an organization, of which nobody asked whether the account is a member"
 
 
 def test_a_policy_that_also_denies_is_said_to_be_open() -> None:
