@@ -32,6 +32,8 @@ class Delivery:
         source_kms_key: Key of the AMI that is copied, in the build's Region.  Default: none, or the same.
         launch_templates: Ids of launch templates that get a version.
         default_launch_templates: Those of them whose new version becomes the default one.
+        fast_launch: Whether Windows fast launch is enabled for the copy.
+        license_configurations: ARNs of the License Manager configurations that go with the copy.
     """
 
     image: str
@@ -41,9 +43,11 @@ class Delivery:
     source_kms_key: str | None = None
     launch_templates: tuple[str, ...] = ()
     default_launch_templates: tuple[str, ...] = ()
+    fast_launch: bool = False
+    license_configurations: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("parameters", "launch_templates", "default_launch_templates"):
+        for name in ("parameters", "launch_templates", "default_launch_templates", "license_configurations"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
     @property
@@ -61,6 +65,8 @@ class Delivery:
             "source_kms_key": self.source_kms_key,
             "launch_templates": list(self.launch_templates),
             "default_launch_templates": list(self.default_launch_templates),
+            "fast_launch": self.fast_launch,
+            "license_configurations": list(self.license_configurations),
         }
         return {name: value for name, value in data.items() if value}
 
@@ -111,6 +117,10 @@ def deliveries(
                 default_launch_templates=tuple(
                     update.launch_template_id for update in updates if update.set_default_version
                 ),
+                fast_launch=any(
+                    one.account is not None and account in {None, one.account} for one in target.fast_launches
+                ),
+                license_configurations=tuple(target.license_configurations),
             )
         )
     return tuple(found)

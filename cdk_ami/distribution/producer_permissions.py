@@ -96,17 +96,19 @@ class ExecutionPermissions(NamedTuple):
             looks += ["ec2:DescribeLaunchTemplateVersions", "ec2:DescribeLaunchTemplates"]
         yield allow("Look", sorted(looks), ["*"])
         yield allow("Copy", ["ec2:CopyImage"], [*images, *snapshots])
-        yield allow("TagImages", ["ec2:CreateTags"], images)
+        # New copies have no tag yet, and an AMI from elsewhere may never have this one; another image's AMIs have.
+        ours = {"StringEqualsIfExists": {f"aws:ResourceTag/{IMAGE_TAG}": self.image}}
+        yield allow("TagImages", ["ec2:CreateTags"], images, condition=ours)
         yield allow(
             "TagSnapshots",
             ["ec2:CreateTags"],
             snapshots,
-            condition={"StringEquals": {"aws:RequestTag/CreatedBy": _CREATED_BY}},
+            condition={"StringEquals": {"aws:RequestTag/CreatedBy": _CREATED_BY}, **ours},
         )
         if any(target.accounts or target.launch_permission for target in self.targets):
             # Before a target account copies, the AMI here and its snapshots are lent to it.
-            yield allow("Share", ["ec2:ModifyImageAttribute"], images)
-            yield allow("ShareSnapshots", ["ec2:ModifySnapshotAttribute"], snapshots)
+            yield allow("Share", ["ec2:ModifyImageAttribute"], images, condition=ours)
+            yield allow("ShareSnapshots", ["ec2:ModifySnapshotAttribute"], snapshots, condition=ours)
         yield allow("Channels", ["ssm:GetParameter", "ssm:PutParameter"], self._parameters())
         if templates:
             yield allow("LaunchTemplates", ["ec2:CreateLaunchTemplateVersion", "ec2:ModifyLaunchTemplate"], templates)

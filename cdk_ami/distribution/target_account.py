@@ -17,10 +17,6 @@ from cdk_ami.distribution.delivery import Delivery
 from cdk_ami.naming import IMAGE_TAG
 from cdk_ami.policies import allow, policy
 
-DISTRIBUTION_ROLE: Final = "EC2ImageBuilderDistributionCrossAccountRole"
-"""The role that a build takes to copy into an account.
-https://docs.aws.amazon.com/imagebuilder/latest/userguide/cross-account-dist.html, read 2026-11-28"""
-
 LIFECYCLE_ROLE: Final = "Ec2ImageBuilderCrossAccountLifecycleAccess"
 """The role that Image Builder takes to retire copies in an account.
 https://docs.aws.amazon.com/imagebuilder/latest/userguide/image-lifecycle-prerequisites.html, read 2026-11-28"""
@@ -100,6 +96,7 @@ class Receiver(NamedTuple):
                 *self._keys(),
                 *self._templates(),
                 *self._parameters(),
+                *self._windows(),
             ]
         )
 
@@ -222,6 +219,20 @@ class Receiver(NamedTuple):
                 [f"arn:{self.partition}:ssm:*:{self.account}:parameter{name}" for name in parameters],
                 condition=_requested_in(where),
             )
+
+    def _windows(self) -> Iterator[dict[str, Any]]:
+        """Yield what targets ask for that is mostly asked for Windows: fast launch and licenses.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/WindowsGuide/win-fast-launch-slr.html
+        """
+        if any(one.fast_launch for one in self.deliveries):
+            own = {"StringEquals": self._own_tags()}
+            yield allow("FastLaunch", ["ec2:EnableFastLaunch"], [self._ec2("image/*")], condition=own)
+            service = {"StringEquals": {"iam:AWSServiceName": "ec2fastlaunch.amazonaws.com"}}
+            role = f"arn:{self.partition}:iam::{self.account}:role/aws-service-role/ec2fastlaunch.amazonaws.com/*"
+            yield allow("FastLaunchRole", ["iam:CreateServiceLinkedRole"], [role], condition=service)
+        if licenses := sorted({one for delivery in self.deliveries for one in delivery.license_configurations}):
+            yield allow("Licenses", ["license-manager:UpdateLicenseSpecificationsForResource"], licenses)
 
     def _ec2(self, resource: str) -> str:
         return f"arn:{self.partition}:ec2:*::{resource}"
