@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from cdk_ami.distribution.delivery import Delivery
     from cdk_ami.source.platform import Platform
 
+MANY_COPIES: Final = 10
+"""Accounts of one target from which on sharing is recommended: this library's own measure, not a limit of AWS."""
+
 AMI_DATA_TYPE: Final = "aws:ec2:image"
 """Data type that makes Parameter Store check that a value is an AMI.
 https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-ec2-aliases.html"""
@@ -286,6 +289,8 @@ class Distribution:
         announce(app_of(stack), self._places(name, owner=owner), self._sharers(name, owner=owner))
         for warning_id, message in self.warnings(made):
             Annotations.of(resource).add_warning_v2(warning_id, message)
+        if message := self.many_copies():
+            Annotations.of(resource).add_info_v2("cdk-ami::ManyCopies", message)
         source_keys = [key for key in made.keys if key is not None] if made else []
         if source_keys or any(target.kms_key is not None for target in self.targets):
             from cdk_ami.distribution.key_access import open_keys  # noqa: PLC0415 - most distributions name no key
@@ -341,6 +346,17 @@ class Distribution:
             )
             found.append(("cdk-ami::SharedWithoutKey", message))
         return tuple(found)
+
+    def many_copies(self) -> str:
+        """Return what sharing would spare, where targets copy into many accounts; nothing where none does."""
+        many = {target.region: len(target.accounts) for target in self.targets if len(target.accounts) > MANY_COPIES}
+        if not many:
+            return ""
+        counts = ", ".join(f"{count} accounts in {region}" for region, count in many.items())
+        return (
+            f"every build is copied into {counts}, and each of them pays for snapshots of its own; where they need not "
+            "outlive the build's account, share with their organizational unit in launch_permission instead"
+        )
 
     def _distribution(
         self, target: Target, *, image: str

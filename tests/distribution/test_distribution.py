@@ -230,6 +230,26 @@ def test_sharing_with_a_key_is_no_warning() -> None:
     assert warnings(stack) == []
 
 
+def test_copies_into_many_accounts_recommend_to_share() -> None:
+    stack = make_stack()
+    accounts = [f"{number:012}" for number in range(1, 12)]
+    few, many = (
+        Distribution(targets=[Target(region="eu-west-1", accounts=some)]) for some in (accounts[:10], accounts)
+    )
+
+    many.render(stack, "Distribution", name="web")
+
+    (info,) = [
+        str(entry.data)
+        for child in stack.node.find_all()
+        for entry in child.node.metadata
+        if entry.type == "aws:cdk:info"
+    ]
+    assert few.many_copies() == ""
+    assert "11 accounts in eu-west-1" in info
+    assert "cdk-ami::ManyCopies" in info
+
+
 def test_the_same_distribution_renders_the_same_template() -> None:
     first, second = (rendered(Distribution(targets=[FULL, Target(region="us-east-1")])) for _ in range(2))
 
