@@ -17,6 +17,10 @@ from cdk_ami.distribution.delivery import Delivery
 from cdk_ami.naming import IMAGE_TAG
 from cdk_ami.policies import allow, policy
 
+DISTRIBUTION_ROLE: Final = "EC2ImageBuilderDistributionCrossAccountRole"
+"""The role that a build takes to copy into an account.
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/cross-account-dist.html, read 2026-11-28"""
+
 LIFECYCLE_ROLE: Final = "Ec2ImageBuilderCrossAccountLifecycleAccess"
 """The role that Image Builder takes to retire copies in an account.
 https://docs.aws.amazon.com/imagebuilder/latest/userguide/image-lifecycle-prerequisites.html, read 2026-11-28"""

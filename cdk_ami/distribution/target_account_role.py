@@ -12,8 +12,8 @@ from constructs import Construct, IConstruct
 
 from cdk_ami.checks import names, target_accounts
 from cdk_ami.distribution.delivery import Delivery
-from cdk_ami.distribution.keys import DISTRIBUTION_ROLE
 from cdk_ami.distribution.target_account import (
+    DISTRIBUTION_ROLE,
     LIFECYCLE_ROLE,
     WILDCARD_REASON,
     Receiver,
