@@ -113,22 +113,45 @@ class FleetSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiveSettings:
+    """What the accounts that receive copies let the account that builds do, besides what the image brings.
+
+    Attributes:
+        promoted_channels: Channels that a promotion moves in them.
+        trusted_roles: ARNs of roles of the account that builds, besides Image Builder's own, that may act in them.
+        retire: Whether the copies may be deprecated, disabled and deleted from there.
+    """
+
+    promoted_channels: tuple[str, ...] = ()
+    trusted_roles: tuple[str, ...] = ()
+    retire: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All of `cdk-ami.toml`.
 
     Attributes:
+        side: ``build`` deploys the image and its fleets, ``receive`` what an account needs that receives copies.
         account: Account to deploy into; None for that of the credentials.
         image: The golden image.
         fleets: The groups that run it.
+        receive: What the accounts that receive copies allow besides.
     """
 
     account: str | None
     image: ImageSettings
     fleets: tuple[FleetSettings, ...]
+    side: str = "build"
+    receive: ReceiveSettings = ReceiveSettings()
 
 
-def load(path: Path) -> Settings:
+def load(path: Path, *, side: str | None = None) -> Settings:
     """Read and check the settings file ``path``.
+
+    Args:
+        path: The file.
+        side: Takes the place of the ``side`` of the file.  Default: what the file says.
 
     Raises:
         ConfigError: When the file is missing, is no TOML, or holds faults; it names all of them.
@@ -145,7 +168,7 @@ def load(path: Path) -> Settings:
         raise ConfigError(
             str(path), "file", "cannot be read as TOML", got=str(error), fix="mend the place it names"
         ) from None
-    return parse(data, where=path.name, folder=path.parent.resolve())
+    return parse(data | ({"side": side} if side else {}), where=path.name, folder=path.parent.resolve())
 
 
 def parse(data: Mapping[str, Any], *, where: str, folder: Path) -> Settings:
@@ -166,15 +189,23 @@ def parse(data: Mapping[str, Any], *, where: str, folder: Path) -> Settings:
 
 def _settings(data: Mapping[str, Any], folder: Path) -> Settings:
     image = _with_defaults(data["image"], "image")
+    copied = dict.fromkeys([*image["copy_to_accounts"], *_accounts_of(image.pop("accounts"), folder)])
+    receive = _with_defaults(data.get("receive", {}), "receive")
     return Settings(
         account=data.get("account"),
+        side=data.get("side", "build"),
+        receive=ReceiveSettings(
+            promoted_channels=tuple(receive["promoted_channels"]),
+            trusted_roles=tuple(receive["trusted_roles"]),
+            retire=receive["retire"],
+        ),
         image=ImageSettings(
             **{
                 **image,
                 "components": tuple(_located(name, folder) for name in image["components"]),
                 "instance_types": tuple(image["instance_types"] or ()),
                 "copy_to": tuple(image["copy_to"]),
-                "copy_to_accounts": tuple(image["copy_to_accounts"]),
+                "copy_to_accounts": tuple(copied),
                 "share": ShareSettings(**{key: tuple(values) for key, values in image["share"].items()}),
             }
         ),
@@ -202,6 +233,20 @@ def _with_defaults(table: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {key: table.get(key, about.get("default")) for key, about in properties.items()}
 
 
+def _accounts_of(asked: Mapping[str, Any] | None, folder: Path) -> tuple[str, ...]:
+    """Return the accounts that ``image.accounts`` selects from a file.
+
+    Raises:
+        ConfigError: When the file holds faults, or selects nobody.
+    """
+    if asked is None:
+        return ()
+    from cdk_ami.distribution.accounts import Accounts  # noqa: PLC0415 - few settings name such a file
+
+    conditions = {key: value for key, value in asked.items() if key != "file"}
+    return Accounts.from_file(folder / asked["file"]).select(**conditions)
+
+
 def _located(component: str, folder: Path) -> str:
     return component if component.startswith(("aws:", "ready:")) else str(folder / component)
 
@@ -215,6 +260,8 @@ def _check(settings: Settings, faults: Faults) -> None:
     for region in sorted({region for region in image.regions if image.regions.count(region) > 1}):
         faults.add("image.copy_to", "names a Region twice", got=region, fix="name the building Region in region alone")
     _check_others(image, faults)
+    if settings.side == "receive":
+        _check_receiving(settings, faults)
     seen: set[tuple[str, str]] = set()
     for index, fleet in enumerate(settings.fleets):
         at = f"fleet[{index}]"
@@ -254,6 +301,18 @@ def _check_others(image: ImageSettings, faults: Faults) -> None:
             got=image.keys,
             fix='write keys = "own"',
         )
+
+
+def _check_receiving(settings: Settings, faults: Faults) -> None:
+    """Find what keeps the receiving side from being deployed."""
+    if settings.account is None:
+        fix = "write the account that builds, so that others can trust it"
+        faults.add("account", "is needed by accounts that receive copies", got=None, fix=fix)
+    if not settings.image.copy_to_accounts:
+        fix = "name accounts in image.copy_to_accounts or image.accounts"
+        faults.add("side", "is receive, and no account receives a copy", got=settings.side, fix=fix)
+    for index, channel in enumerate(settings.receive.promoted_channels):
+        faults.check(f"receive.promoted_channels[{index}]", distributions.channel_name(channel))
 
 
 @cache

@@ -10,6 +10,7 @@ from cdk_ami.settings import ImageSettings, Settings
 from stacks.fleet_stack import FleetStack
 from stacks.image_stack import ImageStack, source_image
 from stacks.key_stack import KeyStack
+from stacks.target_account_stack import TargetAccountStack
 
 
 def add_stacks(scope: Construct, settings: Settings, *, account: str | None) -> tuple[ImageStack, list[FleetStack]]:
@@ -50,6 +51,27 @@ def add_stacks(scope: Construct, settings: Settings, *, account: str | None) -> 
             stack.add_stack_dependency(image)
         fleets.append(stack)
     return image, fleets
+
+
+def add_target_account_stack(scope: Construct, settings: Settings) -> TargetAccountStack:
+    """Add what each account deploys that receives copies, by the same settings as the side that builds.
+
+    Args:
+        scope: The app or stage.
+        settings: What the other side deploys; they name the account that builds.
+    """
+    image, source = settings.image, settings.account or Aws.ACCOUNT_ID
+    deliveries = distribution_of(image, account=source).deliveries(
+        image.name, source_region=image.region, promoted=settings.receive.promoted_channels
+    )
+    return TargetAccountStack(
+        scope,
+        f"{image.name}-target-account",
+        image=image.name,
+        source_account=source,
+        deliveries=deliveries,
+        settings=settings.receive,
+    )
 
 
 def distribution_of(settings: ImageSettings, *, account: str) -> Distribution:

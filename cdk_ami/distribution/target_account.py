@@ -40,7 +40,15 @@ WILDCARD_REASON: Final = (
 """Why the roles of a target account hold wildcards; stated beside them to whoever checks the template."""
 
 _KEY_ARN: Final = re.compile(r"arn:[^:]+:kms:(?P<region>[^:]+):(?P<account>[^:]+):(?P<kind>key|alias)/(?P<name>.+)")
-_USE: Final = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
+_USE: Final = (
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+)
 _GRANT: Final = ("kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant")
 _RETIRE: Final = (
     "ec2:DeregisterImage",

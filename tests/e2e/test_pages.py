@@ -24,10 +24,15 @@ IN_ORDER = (
     "docs/how-to/run-a-component.md",
     "docs/how-to/test-your-image-pipeline.md",
     "docs/how-to/import-the-constructs.md",
+    "docs/how-to/share-with-accounts.md",
     "docs/how-to/try-it-without-an-account.md",
     "docs/how-to/clean-up.md",
 )
 ELSEWHERE = {
+    "accounts refresh": "tests/cli/test_accounts_command.py runs it in an organization, which the pages have not",
+    "accounts list accounts.yaml": "tests/cli/test_accounts_command.py runs it on the file that a refresh has written",
+    "CDK_AMI_SIDE": "tests/stacks/test_target_account_stack.py deploys it in two accounts; the pages have one",
+    "stack-set": "tests/stacks/test_target_account_stack.py deploys it in two accounts, without StackSets",
     "make demo": "the CI script runs it",
     "make test": "the CI script runs it, and this test in it",
     "npm install": "package.json pins the same version, and a registry is out of reach here",

@@ -20,7 +20,7 @@ import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 from cdk_ami import Distribution
 from cdk_ami.settings import ShareSettings, load
-from stacks.app_stacks import add_stacks
+from stacks.app_stacks import add_stacks, add_target_account_stack
 from tests.distribution.test_oracles import PUBLIC, WHOLE
 
 app = cdk.App(outdir=sys.argv[1])
@@ -29,6 +29,7 @@ add_stacks(app, settings, account="123456789012")
 share = ShareSettings(accounts=("210987654321",))
 keyed = replace(settings.image, name="keyed", keys="own", copy_to_accounts=("333333333333",), share=share)
 add_stacks(app, replace(settings, image=keyed, fleets=()), account="123456789012")
+add_target_account_stack(app, replace(settings, image=keyed, account="123456789012"))
 whole = cdk.Stack(app, "whole", env=cdk.Environment(account="123456789012", region="us-east-1"))
 Distribution(targets=[WHOLE, PUBLIC]).render(whole, "Distribution", name="whole")
 cdk.Annotations.of(whole).acknowledge_warning("cdk-ami::PublicImage", "a part of the whole")
@@ -69,6 +70,7 @@ def test_the_command_lines_templates_pass_cfn_lint_the_cdks_validation_and_cdk_n
         "keyed-image",
         "keyed-key-eu-west-1",
         "keyed-key-us-east-1",
+        "keyed-target-account",
         "web-fleet-eu-west-1",
         "web-fleet-us-east-1",
         "web-image",

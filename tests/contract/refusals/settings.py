@@ -24,6 +24,7 @@ region = "eu-west-1"
 zones = ["eu-west-1a", "eu-west-1b"]
 """
 VPC: Final = 'vpc_id = "vpc-0123456789abcdef0"\n'
+COPIED: Final = 'keys = "own"\ncopy_to_accounts = ["210987654321"]\n'
 SUBNET: Final = {"eu-west-1a": "subnet-0123456789abcdef0"}
 
 
@@ -106,5 +107,21 @@ ROWS: Final = (
         "fleet[0].subnets",
         SUBNET,
         "name ('eu-west-1a', 'eu-west-1b')",
+    ),
+    Row(
+        "accounts receive copies of nobody knows which account",
+        settings("[image]", f'side = "receive"\n[image]\n{COPIED}'),
+        FILE,
+        "account",
+        None,
+        "write the account that builds",
+    ),
+    Row(
+        "the receiving side is deployed where nobody receives",
+        settings("[image]", 'account = "123456789012"\nside = "receive"\n[image]'),
+        FILE,
+        "side",
+        "receive",
+        "name accounts in image.copy_to_accounts",
     ),
 )
