@@ -75,7 +75,7 @@ ROWS: Final = (
         receiving(deliveries=MANY),
         "S/Images",
         "deliveries",
-        11_048,
+        12_716,
         "copy fewer images into the account",
         "RolePolicySize",
     ),
