@@ -175,7 +175,7 @@ def key_alias(alias: str) -> Iterator[Problem]:
 
 @rule("KeyPolicySize", source="https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html")
 def key_policy_size(size: int) -> Iterator[Problem]:
-    """A key policy has at most 32 KiB, which some hundred accounts fill."""
+    """A key policy has at most 32 KiB, which a hundred accounts fill."""
     if size > KEY_POLICY_MAX_BYTES:
         yield Problem(
             problem=f"names so many accounts that the key policy has {size:,} bytes",

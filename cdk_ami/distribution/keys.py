@@ -28,6 +28,11 @@ GROUPS_ROLE: Final = "aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleF
 """Role of an account by which its Auto Scaling groups launch; a group may have one with a suffix to this name.
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/autoscaling-service-linked-role.html"""
 
+SPOT_ROLE: Final = "aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot"
+"""Role of an account by which EC2 launches Spot Instances, of groups too.
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/service-linked-roles-spot-instance-requests.html"""
+
+_LAUNCHING_ROLES: Final = (f"{GROUPS_ROLE}*", SPOT_ROLE)
 _USE: Final = ("kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey")
 _LAUNCH: Final = ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncrypt*")
 _FOR_AWS: Final = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
@@ -65,13 +70,13 @@ class KeyUse:
     def statements(self) -> list[Statement]:
         """Return what the key policy holds beside whatever lets the owner's account administer and use the key.
 
-        The owner's own policies let Image Builder's service-linked role in.  That of Auto Scaling has no permission for
-        any key, so the key policy names it.
+        The owner's own policies let Image Builder's service-linked role in.  The roles of Auto Scaling and of Spot
+        Instances have no permission for any key, so the key policy names them.
         https://docs.aws.amazon.com/autoscaling/ec2/userguide/key-policy-requirements-EBS-encryption.html
         """
         groups = {
             "StringEquals": {"kms:CallerAccount": self.owner},
-            "ArnLike": {"aws:PrincipalArn": f"arn:{self.partition}:iam::{self.owner}:role/{GROUPS_ROLE}*"},
+            "ArnLike": {"aws:PrincipalArn": _launching_roles(self.partition, [self.owner])},
         }
         return [
             _statement("OwnGroups", "*", _USE, groups),
@@ -117,8 +122,7 @@ class KeyUse:
         equals = {"StringEquals": {**condition.get("StringEquals", {}), **through_ec2}}
         yield _statement(f"Launch{who}", principal, _LAUNCH, {**condition, **equals})
         yield _statement(f"LaunchAttach{who}", principal, ["kms:CreateGrant"], {**condition, **equals, **_FOR_AWS})
-        roles = [f"arn:{self.partition}:iam::{account}:role/{GROUPS_ROLE}*" for account in accounts]
-        to_groups = {"StringLike": {"kms:GranteePrincipal": _one_or_many(roles)}}
+        to_groups = {"StringLike": {"kms:GranteePrincipal": _launching_roles(self.partition, accounts)}}
         yield _statement(f"GrantToGroups{who}", principal, ["kms:CreateGrant"], {**condition, **to_groups})
 
 
@@ -219,6 +223,10 @@ def _statement(
 
 def _roots(partition: str, accounts: Sequence[str]) -> object:
     return _one_or_many([f"arn:{partition}:iam::{account}:root" for account in accounts])
+
+
+def _launching_roles(partition: str, accounts: Sequence[str]) -> list[str]:
+    return [f"arn:{partition}:iam::{account}:role/{role}" for account in accounts for role in _LAUNCHING_ROLES]
 
 
 def _one_or_many(values: Sequence[str]) -> object:

@@ -11,7 +11,7 @@ from aws_cdk import custom_resources as custom
 from constructs import Construct
 
 from cdk_ami.checks import distribution as rules
-from cdk_ami.distribution.keys import GROUPS_ROLE
+from cdk_ami.distribution.keys import GROUPS_ROLE, SPOT_ROLE
 from cdk_ami.errors import Faults
 from cdk_ami.home import account_of, belongs_to, partition_of, region_of, stack_of
 
@@ -60,12 +60,22 @@ class KeyGrant(Construct):
         role_suffix: Suffix of the groups' own service-linked role, for groups that have one.
             Default: ``AWSServiceRoleForAutoScaling`` itself, which exists once the account had its first group, or
             after ``aws iam create-service-linked-role --aws-service-name autoscaling.amazonaws.com``.
+        spot: Whether the groups have Spot Instances, which EC2 launches by a role of its own,
+            ``AWSServiceRoleForEC2Spot``; it gets a grant too.  Default: False.
 
     Raises:
         ConfigError: When the key is not named by its ARN or is a key of another Region.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, key_arn: str, role_suffix: str | None = None) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        key_arn: str,
+        role_suffix: str | None = None,
+        spot: bool = False,
+    ) -> None:
         stack = stack_of(scope)
         faults = Faults(scope, construct_id)
         faults.check("key_arn", rules.key_arn(key_arn))
@@ -75,14 +85,22 @@ class KeyGrant(Construct):
         super().__init__(scope, construct_id)
         belongs_to(self, stack)
         account = f"arn:{partition_of(stack)}:iam::{account_of(stack)}"
-        grantee = f"{account}:role/{GROUPS_ROLE}{f'_{role_suffix}' if role_suffix else ''}"
+        groups = f"{account}:role/{GROUPS_ROLE}{f'_{role_suffix}' if role_suffix else ''}"
+        grantees = {"Resource": groups} | ({"Spot": f"{account}:role/{SPOT_ROLE}"} if spot else {})
+        log_group = logs.LogGroup(
+            self, "Log", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
+        )
+        for child, grantee in grantees.items():
+            self._grant(child, grantee, key_arn=key_arn, account=f"{account}:root", log_group=log_group)
+
+    def _grant(self, child: str, grantee: str, *, key_arn: str, account: str, log_group: logs.ILogGroup) -> None:
         made = custom.AwsSdkCall(
             service="KMS",
             action="createGrant",
             parameters={
                 "KeyId": key_arn,
                 "GranteePrincipal": grantee,
-                "RetiringPrincipal": f"{account}:root",
+                "RetiringPrincipal": account,
                 "Operations": list(_OPERATIONS),
                 # A second call with the same name and the same values makes no second grant.
                 "Name": f"cdk-ami-{self.node.addr}",
@@ -92,7 +110,7 @@ class KeyGrant(Construct):
         )
         custom.AwsCustomResource(
             self,
-            "Resource",
+            child,
             resource_type="Custom::KeyGrant",
             on_create=made,
             on_update=made,
@@ -103,18 +121,15 @@ class KeyGrant(Construct):
                 ignore_error_codes_matching=_GONE,
             ),
             install_latest_aws_sdk=False,
-            log_group=logs.LogGroup(
-                self, "Log", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
-            ),
+            log_group=log_group,
             policy=custom.AwsCustomResourcePolicy.from_statements(
                 [
                     iam.PolicyStatement(
-                        sid="GrantToGroups",
                         actions=["kms:CreateGrant"],
                         resources=[key_arn],
                         conditions={"StringEquals": {"kms:GranteePrincipal": grantee}},
                     ),
-                    iam.PolicyStatement(sid="Retire", actions=["kms:RetireGrant"], resources=[key_arn]),
+                    iam.PolicyStatement(actions=["kms:RetireGrant"], resources=[key_arn]),
                 ]
             ),
         )

@@ -18,6 +18,7 @@ from tests.support.synth import get_att, make_stack, only_resource, resources_of
 OWN, OTHER, THIRD = "123456789012", "210987654321", "333333333333"
 ORGANIZATION = "arn:aws:organizations::123456789012:organization/o-a1b2c3d4e5"
 UNIT = "arn:aws:organizations::123456789012:ou/o-a1b2c3d4e5/ou-ab12-c3d4e5f6"
+FOREIGN = "arn:aws:kms:eu-west-1:123456789012:key/11112222-3333-4444-5555-666677778888"
 KEYS = key_arns("web", ["us-east-1", "eu-west-1"], account=OWN)
 SHARED = Distribution(
     targets=[
@@ -63,27 +64,32 @@ def test_each_statement_admits_whom_it_is_for_and_no_more() -> None:
 
     statements = by_sid(use)
 
-    launching = {"StringEquals": {"kms:ViaService": "ec2.eu-west-1.amazonaws.com"}}
+    through_ec2 = {"StringEquals": {"kms:ViaService": "ec2.eu-west-1.amazonaws.com"}}
     assert statements["Copy"]["Principal"] == {"AWS": f"arn:aws:iam::{OTHER}:root"}
     assert statements["Copy"]["Condition"] == {
         "ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/EC2ImageBuilderDistributionCrossAccountRole"}
     }
     assert statements["Launch"]["Principal"]["AWS"] == [f"arn:aws:iam::{one}:root" for one in (OTHER, THIRD)]
-    assert statements["Launch"]["Condition"] == launching
-    assert statements["LaunchAttach"]["Condition"] == {**launching, "Bool": {"kms:GrantIsForAWSResource": "true"}}
+    assert statements["Launch"]["Condition"] == through_ec2
+    assert statements["LaunchAttach"]["Condition"] == {**through_ec2, "Bool": {"kms:GrantIsForAWSResource": "true"}}
     assert statements["LaunchInOrganization"]["Condition"] == {
-        "StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5", **launching["StringEquals"]}
+        "StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5", **through_ec2["StringEquals"]}
     }
     assert statements["LaunchInUnit"]["Condition"] == {
         "ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-a1b2c3d4e5/r-ab12/*ou-ab12-c3d4e5f6/*"},
-        **launching,
+        **through_ec2,
     }
-    role = "role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling*"
+    launching = (
+        "role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling*",
+        "role/aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot",
+    )
     assert statements["GrantToGroups"]["Condition"] == {
-        "StringLike": {"kms:GranteePrincipal": [f"arn:aws:iam::{one}:{role}" for one in (OTHER, THIRD)]}
+        "StringLike": {
+            "kms:GranteePrincipal": [f"arn:aws:iam::{one}:{role}" for one in (OTHER, THIRD) for role in launching]
+        }
     }
     assert statements["GrantToGroupsInUnit"]["Condition"]["StringLike"] == {
-        "kms:GranteePrincipal": f"arn:aws:iam::*:{role}"
+        "kms:GranteePrincipal": [f"arn:aws:iam::*:{role}" for role in launching]
     }
     assert {one["Effect"] for one in statements.values()} == {"Allow"}
     # Nobody else administers the key.
@@ -317,33 +323,45 @@ def test_a_key_of_another_region_encrypts_no_volume_here() -> None:
 # --- the grant of a fleet in another account
 
 
-def test_a_grant_is_made_for_the_groups_of_this_account_and_retired_by_it() -> None:
+@pytest.fixture(scope="module")
+def granted() -> dict[str, dict[str, Any]]:
+    """The grants of a fleet with Spot Instances, by the name of the role that gets each."""
     stack = make_stack(account=OTHER, region="eu-west-1")
-    key = "arn:aws:kms:eu-west-1:123456789012:key/11112222-3333-4444-5555-666677778888"
-
-    KeyGrant(stack, "Grant", key_arn=key, role_suffix="web")
-
+    KeyGrant(stack, "Grant", key_arn=FOREIGN, role_suffix="web", spot=True)
     template = template_of(stack)
-    grant = only_resource(template, "Custom::KeyGrant")["Properties"]
+    found = {}
+    for grant, policy in zip(
+        resources_of(template, "Custom::KeyGrant").values(),
+        resources_of(template, "AWS::IAM::Policy").values(),
+        strict=True,
+    ):
+        role = json.loads(grant["Properties"]["Create"])["parameters"]["GranteePrincipal"].rpartition("/")[2]
+        found[role] = {**grant["Properties"], "Allowed": policy["Properties"]["PolicyDocument"]["Statement"]}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("role", "service"),
+    [("AWSServiceRoleForAutoScaling_web", "autoscaling"), ("AWSServiceRoleForEC2Spot", "spot")],
+)
+def test_a_grant_is_made_for_each_role_that_launches_and_retired_by_the_account(
+    granted: dict[str, dict[str, Any]], role: str, service: str
+) -> None:
+    grant, grantee = granted[role], f"arn:aws:iam::{OTHER}:role/aws-service-role/{service}.amazonaws.com/{role}"
+
     create, delete = (json.loads(grant[kind]) for kind in ("Create", "Delete"))
-    (policy,) = resources_of(template, "AWS::IAM::Policy").values()
-    role = f"arn:aws:iam::{OTHER}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling_web"
+
     assert (create["action"], delete["action"]) == ("createGrant", "retireGrant")
     assert grant["Update"] == grant["Create"]
     assert create["physicalResourceId"] == {"responsePath": "GrantId"}
     assert {name: create["parameters"][name] for name in ("KeyId", "GranteePrincipal", "RetiringPrincipal")} == {
-        "KeyId": key,
-        "GranteePrincipal": role,
+        "KeyId": FOREIGN,
+        "GranteePrincipal": grantee,
         "RetiringPrincipal": f"arn:aws:iam::{OTHER}:root",
     }
-    assert delete["parameters"] == {"KeyId": key, "GrantId": "PHYSICAL:RESOURCEID:"}
-    assert policy["Properties"]["PolicyDocument"]["Statement"] == [
-        {
-            "Sid": "GrantToGroups",
-            "Effect": "Allow",
-            "Action": "kms:CreateGrant",
-            "Resource": key,
-            "Condition": {"StringEquals": {"kms:GranteePrincipal": role}},
-        },
-        {"Sid": "Retire", "Effect": "Allow", "Action": "kms:RetireGrant", "Resource": key},
+    assert delete["parameters"] == {"KeyId": FOREIGN, "GrantId": "PHYSICAL:RESOURCEID:"}
+    to_role = {"StringEquals": {"kms:GranteePrincipal": grantee}}
+    assert grant["Allowed"] == [
+        {"Effect": "Allow", "Action": "kms:CreateGrant", "Resource": FOREIGN, "Condition": to_role},
+        {"Effect": "Allow", "Action": "kms:RetireGrant", "Resource": FOREIGN},
     ]

@@ -292,7 +292,7 @@ ROWS: Final = (
         key(distribution=Distribution(targets=[Target(region="us-east-1", accounts=MANY)])),
         "S/Key",
         "distribution",
-        83_400,
+        111_792,
         "share with an organization",
         "KeyPolicySize",
     ),
