@@ -35,6 +35,7 @@ _VERIFIED: Final = (
     r"|Get-AuthenticodeSignature|rpm\s+(?:-K|--checksig|--import)|dpkg-sig|openssl\s+dgst|signed-by|apt-key"
     r"|checksum|sha256"
 )
+_MAYBE_UNCHECKED: Final = r"curl|wget|Certificate"
 _UNCHECKED: Final = (
     r"\bcurl\b[^\n]*?\s(?:--insecure\b|-[a-zA-Z]*k[a-zA-Z]*\s)|\bwget\b[^\n]*?--no-check-certificate"
     r"|SkipCertificateCheck|ServerCertificateValidationCallback\s*=\s*\{\s*\$true"
@@ -72,7 +73,7 @@ def _continued(text: str) -> str:
 @rule("PlainHttp", source=_SUPPLY)
 def plain_http(text: str) -> Iterator[Problem]:
     """What a build downloads comes over https, whose other end is known."""
-    for line in _continued(text).splitlines():
+    for line in _continued(text).splitlines() if "http://" in text else ():
         found = re.search(_PLAIN_URL, line)
         if found and re.search(_CLIENT, line) and not line.lstrip().startswith("#"):
             yield Problem(
@@ -85,25 +86,28 @@ def plain_http(text: str) -> Iterator[Problem]:
 @rule("UnverifiedDownload", source=_DOWNLOAD)
 def unverified_download(text: str) -> Iterator[Problem]:
     """What a build downloads is verified before it is run or unpacked."""
-    if re.search(_VERIFIED, text):
-        return
-    for line in _continued(text).splitlines():
-        if line.lstrip().startswith("#") or not re.search(_CLIENT, line) or not re.search(_URL, line):
-            continue
-        if re.search(rf"https?://{_LOCAL}", line) or from_aws(line):
-            continue
-        if re.search(_PIPED, line) or re.search(_EVALUATED, line) or re.search(_SAVED, line):
-            yield Problem(
-                problem="downloads something and verifies nothing",
-                got=short(line.strip()),
-                fix="compare a checksum (sha256sum -c) or a signature before it is used",
-            )
+    taken = [line for line in _continued(text).splitlines() if _takes(line)] if "http" in text else []
+    for line in taken if taken and not re.search(_VERIFIED, text) else ():
+        yield Problem(
+            problem="downloads something and verifies nothing",
+            got=short(line.strip()),
+            fix="compare a checksum (sha256sum -c) or a signature before it is used",
+        )
+
+
+def _takes(line: str) -> bool:
+    """Tell whether a line runs, unpacks or keeps something from a server that is not AWS's own."""
+    if line.lstrip().startswith("#") or not re.search(_CLIENT, line) or not re.search(_URL, line):
+        return False
+    if re.search(rf"https?://{_LOCAL}", line) or from_aws(line):
+        return False
+    return any(re.search(pattern, line) for pattern in (_PIPED, _EVALUATED, _SAVED))
 
 
 @rule("CertificateIgnored", source=_SUPPLY)
 def certificate_ignored(text: str) -> Iterator[Problem]:
     """A download checks whom it talks to."""
-    for line in _continued(text).splitlines():
+    for line in _continued(text).splitlines() if re.search(_MAYBE_UNCHECKED, text) else ():
         if re.search(_UNCHECKED, f"{line} ") and not line.lstrip().startswith("#"):
             yield Problem(
                 problem="ignores the certificate of the other end",
@@ -118,7 +122,7 @@ def certificate_ignored(text: str) -> Iterator[Problem]:
 )
 def interactive_install(text: str) -> Iterator[Problem]:
     """A package manager asks nothing, for nobody answers in a build."""
-    if re.search(_OWN_ASSUMPTION, text):
+    if not re.search(_INSTALLS, text) or re.search(_OWN_ASSUMPTION, text):
         return
     for line in _continued(text).splitlines():
         if line.lstrip().startswith("#"):

@@ -9,9 +9,9 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Mapping
-from functools import cached_property
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, lru_cache
+from typing import Any, Final, TypeVar
 
 from cdk_ami.checks.rule import Problem, is_token
 from cdk_ami.checks.shape import short
@@ -27,9 +27,16 @@ from cdk_ami.checks.template.values import (
     references_in,
 )
 
+T = TypeVar("T")
+
 _ABSENT: Final = object()
 _ATTRIBUTES: Final = ("CreationPolicy", "UpdatePolicy")
 _CDK_PATH: Final = "aws:cdk:path"
+
+
+@lru_cache(maxsize=1_024)
+def _steps(path: str) -> tuple[tuple[str, bool], ...]:
+    return tuple((key.removesuffix("[]"), key.endswith("[]")) for key in path.split("."))
 
 
 class Place:
@@ -106,14 +113,16 @@ class Place:
 
     def mentions(self, logical_id: str) -> bool:
         """Tell whether a reference to ``logical_id`` stands here, perhaps in a longer text."""
-        return any(found.logical_id == logical_id for found in references_in(self.partial))
+        text = self.partial
+        return logical_id in text and any(found.logical_id == logical_id for found in references_in(text))
 
     def get(self, key: str) -> Place:
         """Return the place of ``key`` in the mapping that stands here."""
+        raw = self.raw
         path = f"{self.path}.{key}" if self.path else key
-        if isinstance(self.raw, dict):
-            return Place(self.raw.get(key, _ABSENT), path)
-        return Place(WITHIN if isinstance(self.raw, str) and is_token(self.raw) else _ABSENT, path)
+        if isinstance(raw, dict):
+            return Place(raw.get(key, _ABSENT), path)
+        return Place(WITHIN if isinstance(raw, str) and is_token(raw) else _ABSENT, path)
 
     def at(self, path: str) -> Place:
         """Return the place that a path of keys, such as ``Schedule.Timezone``, leads to."""
@@ -130,11 +139,11 @@ class Place:
     def all(self, path: str) -> list[Place]:
         """Return each place with something in it at the end of a path; ``Distributions[].Region`` enters lists."""
         found = [self]
-        for key in path.split("."):
-            found = [place.get(key.removesuffix("[]")) for place in found]
-            if key.endswith("[]"):
-                found = [item for place in found for item in place.items()]
-        return [place for place in found if not place.absent]
+        for key, listed in _steps(path):
+            found = [place for place in [each.get(key) for each in found] if not place.absent]
+            if listed:
+                found = [item for place in found for item in place.items() if not item.absent]
+        return found
 
     def names(self) -> list[str]:
         """Return the keys of the mapping that stands here."""
@@ -196,12 +205,21 @@ class Resource(Place):
         resource = self.template.resources.get(found.logical_id) if found else None
         return resource if resource is not None and resource.type in types else None
 
-    def earlier(self) -> Iterator[Resource]:
-        """Yield the resources of the same type that stand before this one."""
-        for other in self.template.of_type(self.type):
-            if other is self:
-                return
-            yield other
+    def users(self, key: str, *types: str) -> list[Resource]:
+        """Return the resources of ``types`` whose property ``key`` refers to this one."""
+        return self.template.once(("users", key, types), lambda: self.template.users(key, *types)).get(
+            self.logical_id, []
+        )
+
+    def twin(self, key: Callable[[Resource], object]) -> Resource | None:
+        """Return the first resource of the same type with the same key, None when that is this one.
+
+        Args:
+            key: Returns what must differ, None where it is not known.
+        """
+        own = key(self)
+        first = None if own is None else self.template.firsts(self.type, key).get(own)
+        return None if first is self else first
 
 
 class Template:
@@ -216,6 +234,7 @@ class Template:
         self.body = body
         self.environment = environment
         self.values = Values(body, environment)
+        self._known: dict[object, Any] = {}
         found = body.get("Resources")
         self.resources: dict[str, Resource] = {
             str(name): Resource(str(name), raw, self)
@@ -235,6 +254,25 @@ class Template:
     def of_type(self, *types: str) -> list[Resource]:
         """Return the resources of ``types``, in the template's order."""
         return [resource for kind in types for resource in self._by_type.get(kind, ())]
+
+    def once(self, key: object, compute: Callable[[], T]) -> T:
+        """Return what ``compute`` returns, and ask it once for each ``key``."""
+        if key not in self._known:
+            self._known[key] = compute()
+        known: T = self._known[key]
+        return known
+
+    def users(self, key: str, *types: str) -> dict[str, list[Resource]]:
+        """Return the resources of ``types`` by what their property ``key`` refers to."""
+        found: dict[str, list[Resource]] = {}
+        for resource in self.of_type(*types):
+            for reference in references_in(resource.get(key).partial):
+                found.setdefault(reference.logical_id, []).append(resource)
+        return found
+
+    def firsts(self, kind: str, key: Callable[[Resource], object]) -> dict[object, Resource]:
+        """Return the first resource of a type for each key."""
+        return self.once((kind, key), lambda: {key(found): found for found in reversed(self.of_type(kind))})
 
     @property
     def region(self) -> str | None:

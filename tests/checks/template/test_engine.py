@@ -144,7 +144,8 @@ def test_no_rule_judges_a_resource_of_which_nothing_is_known() -> None:
 
 
 def test_no_rule_trips_over_a_resource_of_another_shape() -> None:
-    for properties in (None, [], "x", 3, {"Name": [{}]}, {"LaunchTemplateData": []}, {"Distributions": [[], 1, None]}):
+    shapes: list[Any] = [None, [], "x", 3, {"Name": [{}]}, {"LaunchTemplateData": []}, {"Distributions": [[], 1, None]}]
+    for properties in shapes:
         for kind in rules_by_type():
             check_template({"Resources": {"It": {"Type": kind, "Properties": properties}}})
 

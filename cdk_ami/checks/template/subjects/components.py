@@ -364,13 +364,10 @@ Six: {Type: AWS::ImageBuilder::Component, Properties: {Name: mail, Version: 1.0.
 )
 def component_once(it: Resource) -> Iterator[Problem]:
     """Two components of a template differ in name or version; case, blanks and underscores make no difference."""
-    for other in it.earlier():
-        same = _identity(other)
-        if same is not None and same == _identity(it):
-            yield it.get("Name").problem(
-                f"is with its version that of {other.logical_id} as well", fix="give one of them another name"
-            )
-            return
+    other = it.twin(_identity)
+    if other is not None:
+        told = f"is with its version that of {other.logical_id} as well"
+        yield it.get("Name").problem(told, fix="give one of them another name")
 
 
 def _identity(it: Resource) -> tuple[str, str] | None:

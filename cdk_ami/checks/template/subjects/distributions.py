@@ -602,16 +602,12 @@ Line:
 )
 def parameter_outside_prefix(it: Resource) -> Iterator[Problem]:
     """A parameter that a build writes lies under /imagebuilder/, or the build has a role that may write it."""
-    users = [user for user in it.template.of_type(PIPELINE, IMAGE) if _distributes(user, it)]
+    users = it.users("DistributionConfigurationArn", PIPELINE, IMAGE)
     if any(user.get("ExecutionRole").absent for user in users):
         for place in it.all("Distributions[].SsmParameterConfigurations[].ParameterName"):
             if place.text is not None and not place.text.startswith(IMAGE_BUILDER_PARAMETER_PREFIX):
                 fix = f"move it under {IMAGE_BUILDER_PARAMETER_PREFIX}, or give the pipeline an ExecutionRole"
                 yield place.problem("is a parameter that the service may not write", fix=fix)
-
-
-def _distributes(user: Resource, it: Resource) -> bool:
-    return user.get("DistributionConfigurationArn").mentions(it.logical_id)
 
 
 @template_rule(
@@ -725,7 +721,7 @@ Line:
 )
 def fast_launch(it: Resource) -> Iterator[Problem]:
     """Fast launch is for Windows, with at least six launches at a time."""
-    users = [user for user in it.template.of_type(PIPELINE, IMAGE) if _distributes(user, it)]
+    users = it.users("DistributionConfigurationArn", PIPELINE, IMAGE)
     recipes = [recipe for user in users if (recipe := user.target(user.get("ImageRecipeArn"), RECIPE))]
     linux = any(facts_of(recipe).platform == Platform.LINUX for recipe in recipes)
     for entry in it.all("Distributions[].FastLaunchConfigurations[]"):
@@ -766,7 +762,7 @@ Line:
 )
 def container_output(it: Resource) -> Iterator[Problem]:
     """An AMI is distributed as an AMI, a container as a container."""
-    users = [user for user in it.template.of_type(PIPELINE, IMAGE) if _distributes(user, it)]
+    users = it.users("DistributionConfigurationArn", PIPELINE, IMAGE)
     pairs = (("ImageRecipeArn", "ContainerDistributionConfiguration"), ("ContainerRecipeArn", _AMI))
     for recipe, output in pairs:
         if any(not user.get(recipe).absent for user in users):

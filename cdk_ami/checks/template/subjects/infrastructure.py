@@ -258,11 +258,10 @@ def _architecture(recipe: Resource) -> Architecture | None:
 
 
 def _recipes(infrastructure: Resource) -> Iterator[Resource]:
-    for user in infrastructure.template.of_type(PIPELINE, IMAGE):
-        if user.get("InfrastructureConfigurationArn").mentions(infrastructure.logical_id):
-            recipe = user.target(user.get("ImageRecipeArn"), RECIPE, CONTAINER_RECIPE)
-            if recipe is not None:
-                yield recipe
+    for user in infrastructure.users("InfrastructureConfigurationArn", PIPELINE, IMAGE):
+        recipe = user.target(user.get("ImageRecipeArn"), RECIPE, CONTAINER_RECIPE)
+        if recipe is not None:
+            yield recipe
 
 
 @template_rule(

@@ -198,12 +198,14 @@ Two: {Type: AWS::ImageBuilder::InfrastructureConfiguration, Properties: {Name: !
 )
 def name_once(it: Resource) -> Iterator[Problem]:
     """Names of a kind are taken once: names that differ in case, blanks and underscores only are one name."""
-    name = it.get("Name")
-    for other in it.earlier():
-        taken = other.get("Name").text
-        if name.text and taken and normalized(name.text) == normalized(taken):
-            yield name.problem(f"is the name of {other.logical_id} as well", fix="choose another name")
-            return
+    other = it.twin(_name)
+    if other is not None:
+        yield it.get("Name").problem(f"is the name of {other.logical_id} as well", fix="choose another name")
+
+
+def _name(it: Resource) -> str | None:
+    name = it.get("Name").text
+    return normalized(name) if name else None
 
 
 @template_rule(
@@ -231,13 +233,15 @@ Two: {Type: AWS::ImageBuilder::ImageRecipe, Properties: {Name: web, Version: 1.0
 )
 def recipe_once(it: Resource) -> Iterator[Problem]:
     """Two recipes of a template differ in name or version."""
-    name, version = it.get("Name"), it.get("Version").text
-    for other in it.earlier():
-        taken = other.get("Name").text
-        same = name.text and taken and normalized(name.text) == normalized(taken)
-        if same and version and "x" not in version and version == other.get("Version").text:
-            yield name.problem(f"is with its version that of {other.logical_id} as well", fix="choose another name")
-            return
+    other = it.twin(_name_and_version)
+    if other is not None:
+        told = f"is with its version that of {other.logical_id} as well"
+        yield it.get("Name").problem(told, fix="choose another name")
+
+
+def _name_and_version(it: Resource) -> tuple[str, str] | None:
+    name, version = _name(it), it.get("Version").text
+    return (name, version) if name and version and "x" not in version else None
 
 
 @template_rule(

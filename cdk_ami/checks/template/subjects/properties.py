@@ -157,13 +157,16 @@ def property_value(it: Resource) -> Iterator[Problem]:
         yield Problem(problem="is no value that the service takes", got=short(error.instance), fix=fix, at=path)
 
 
-def _errors(it: Resource) -> Iterator[tuple[ValidationError, str]]:
-    if isinstance(it.raw, dict):
-        for error in _validators()[it.type].iter_errors(it.raw):
-            value = error.instance
-            encoded = isinstance(value, dict) and "Fn::Base64" in value
-            if not encoded and not (isinstance(value, str) and is_token(value)):
-                yield error, f"{it.path}.{written(tuple(error.instance_path))}".rstrip(".")
+def _errors(it: Resource) -> list[tuple[ValidationError, str]]:
+    return it.template.once(("errors", it.logical_id), lambda: list(_found(it)))
+
+
+def _found(it: Resource) -> Iterator[tuple[ValidationError, str]]:
+    for error in _validators()[it.type].iter_errors(it.raw) if isinstance(it.raw, dict) else ():
+        value = error.instance
+        encoded = isinstance(value, dict) and "Fn::Base64" in value
+        if not encoded and not (isinstance(value, str) and is_token(value)):
+            yield error, f"{it.path}.{written(tuple(error.instance_path))}".rstrip(".")
 
 
 def _converts(value: Any, wanted: list[str]) -> bool:

@@ -227,9 +227,7 @@ def source_parameter(it: Resource) -> Iterator[Problem]:
     parent = it.get("ParentImage")
     name = (parent.text or "").removeprefix("ssm:")
     if (parent.text or "").startswith("ssm:/"):
-        users = [
-            user for user in it.template.of_type(PIPELINE, IMAGE) if user.get("ImageRecipeArn").mentions(it.logical_id)
-        ]
+        users = it.users("ImageRecipeArn", PIPELINE, IMAGE)
         if any(user.get("ExecutionRole").absent for user in users):
             yield from below(parent, builds.source_parameter(name.partition(":")[0], has_execution_role=False))
 
@@ -431,12 +429,10 @@ def image_encryption(it: Resource) -> Iterator[Problem]:
 
 def is_public(it: Resource) -> bool:
     """Tell whether the template shares an image with everybody."""
-    return any(
-        place.text == "all"
-        for resource in it.template.of_type(DISTRIBUTION)
-        for place in resource.all(
-            "Distributions[].AmiDistributionConfiguration.LaunchPermissionConfiguration.UserGroups[]"
-        )
+    groups = "Distributions[].AmiDistributionConfiguration.LaunchPermissionConfiguration.UserGroups[]"
+    return it.template.once(
+        "public",
+        lambda: any(place.text == "all" for found in it.template.of_type(DISTRIBUTION) for place in found.all(groups)),
     )
 
 

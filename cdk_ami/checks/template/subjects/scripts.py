@@ -60,8 +60,16 @@ _GOOD: Final = (
 )
 
 
-def scripts(it: Resource) -> Iterator[tuple[Place, str]]:
-    """Yield the place and the text of every script of a resource."""
+def scripts(it: Resource) -> list[tuple[Place, str]]:
+    """Return the place and the text of every script of a resource, a word in place of what is not known."""
+    # A token must not hide the rest from the pure rules.
+    return it.template.once(
+        ("scripts", it.logical_id),
+        lambda: [(place, text.replace("${Token[", "$TOKEN[")) for place, text in _scripts(it)],
+    )
+
+
+def _scripts(it: Resource) -> Iterator[tuple[Place, str]]:
     if it.type == COMPONENT:
         sealed = document_at(it)
         for _, at, step in sealed.steps() if sealed else ():
@@ -90,8 +98,7 @@ def _of_script(
     @template_rule(name, family=family, severity=severity, on=on, why=why, bad=bad, good=(*good, *_GOOD))
     def check(it: Resource) -> Iterator[Problem]:
         for place, text in scripts(it):
-            # A token must not hide the rest: it stands for a word.
-            yield from below(place, pure(text.replace("${Token[", "$TOKEN[")))
+            yield from below(place, pure(text))
 
 
 _of_script(
