@@ -5,8 +5,6 @@ from __future__ import annotations
 import aws_cdk as cdk
 import pytest
 from constructs import IConstruct
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cdk_ami import Distribution, Target, Volume
 from cdk_ami.distribution.quotas import Load, loads
@@ -48,9 +46,9 @@ def test_the_quota_counts_each_volume_of_each_copy(copies: int, volumes: int, ab
     assert (load.is_above_quota, load.copies_in_a_wave) == (above, wave)
 
 
-@given(copies=st.integers(0, 2_000), volumes=st.integers(1, 30))
-def test_a_wave_is_never_above_the_quota_unless_one_copy_is(copies: int, volumes: int) -> None:
-    wave = Load("eu-west-1", copies, volumes).copies_in_a_wave
+@pytest.mark.parametrize("volumes", range(1, 31))
+def test_a_wave_is_never_above_the_quota_unless_one_copy_is(volumes: int) -> None:
+    wave = Load("eu-west-1", 2_000, volumes).copies_in_a_wave
 
     assert 1 <= wave <= AMI_COPIES_AT_ONCE
     assert wave == 1 or wave * volumes <= SNAPSHOT_COPIES_AT_ONCE
