@@ -13,6 +13,11 @@ _AT_LAUNCH: Final = "resolve:ssm:"
 _DEFAULT_TYPES: Final = ("t3.micro",)
 
 
+TARGET_ROLE: Final = "EC2ImageBuilderDistributionCrossAccountRole"
+"""The role that a build takes to copy into an account.
+https://docs.aws.amazon.com/imagebuilder/latest/userguide/cross-account-dist.html, read 2026-11-28"""
+
+
 class RegionNeed(NamedTuple):
     """A Region that something is deployed or copied to."""
 
@@ -60,7 +65,7 @@ class TargetRoleNeed(NamedTuple):
     @property
     def subject(self) -> str:
         """What it is about."""
-        return "EC2ImageBuilderDistributionCrossAccountRole"
+        return TARGET_ROLE
 
 
 class ParameterNeed(NamedTuple):
@@ -343,7 +348,7 @@ def _target_roles(stacks: Sequence[Stack], deliveries: Sequence[_Delivery]) -> I
         str(stack.account): stack.name
         for stack in stacks
         for _, found in stack.resources("AWS::IAM::Role")
-        if stack.text(found.get("RoleName")) == "EC2ImageBuilderDistributionCrossAccountRole"
+        if stack.text(found.get("RoleName")) == TARGET_ROLE
     }
     for account, owner in _once((account, one.builder) for one in deliveries for account in one.accounts):
         if account == owner:

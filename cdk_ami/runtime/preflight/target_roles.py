@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from cdk_ami.runtime.preflight.accounts import Accounts
     from cdk_ami.runtime.preflight.needs import TargetRoleNeed
 
-ROLE: Final = "EC2ImageBuilderDistributionCrossAccountRole"
-"""The role that a build takes to copy into an account.
-https://docs.aws.amazon.com/imagebuilder/latest/userguide/cross-account-dist.html, read 2026-11-28"""
-
 _HAVE_IT: Final = "deploy a TargetAccountRole in that account"
 
 
@@ -32,7 +28,7 @@ class _Use(NamedTuple):
 def _look(need: TargetRoleNeed, accounts: Accounts) -> Iterator[Finding]:
     iam = accounts.client("iam", need.account, "")
     try:
-        role = iam.get_role(RoleName=ROLE)["Role"]
+        role = iam.get_role(RoleName=need.subject)["Role"]
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchEntity":
             raise
@@ -78,7 +74,7 @@ def _finding(need: TargetRoleNeed, status: Status, message: str, fix: str = "") 
         check="target-roles",
         account=need.account,
         region="",
-        subject=ROLE,
+        subject=need.subject,
         status=status,
         message=message,
         fix=fix,

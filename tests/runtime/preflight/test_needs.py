@@ -79,6 +79,30 @@ def test_a_template_without_a_place_is_where_the_caller_is(tmp_path: Path) -> No
     assert [tuple(one) for one in needs.regions] == [(ACCOUNT, "eu-north-1"), (ACCOUNT, "us-east-1")]
 
 
+def test_stages_and_stacks_without_a_place_are_read_too(tmp_path: Path) -> None:
+    template = image_stack(distributions=[target("us-east-1")])
+    for folder, artifact in (
+        (tmp_path, {"type": "cdk:cloud-assembly", "properties": {"directoryName": "assembly-Prod"}}),
+        (
+            tmp_path / "assembly-Prod",
+            {
+                "type": "aws:cloudformation:stack",
+                "environment": "aws://unknown-account/unknown-region",
+                "properties": {"templateFile": "web.json", "stackName": "Prod-Web"},
+            },
+        ),
+    ):
+        folder.mkdir(exist_ok=True)
+        (folder / "manifest.json").write_text(
+            json.dumps({"artifacts": {"Web": artifact, "Tree": {"type": "cdk:tree"}}})
+        )
+    (tmp_path / "assembly-Prod" / "web.json").write_text(json.dumps(template))
+
+    [found] = read([tmp_path])
+
+    assert (found.name, found.account, found.region) == ("Prod-Web", None, None)
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
