@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from aws_cdk import Duration
+from aws_cdk import ArnFormat, Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -219,7 +219,7 @@ class Promotion(Construct):
                         function_arns=[self.function.function_arn, *stands.functions],
                         topic_arns=[self.topic.topic_arn, *stands.topics],
                         machines=[machine.state_machine_arn for machine in stands.machines],
-                        machine_names=[machine.state_machine_name for machine in stands.machines],
+                        machine_names=[self._name_of(machine.state_machine_arn) for machine in stands.machines],
                     ),
                 )
             ],
@@ -237,6 +237,10 @@ class Promotion(Construct):
                 **stands.arns,
             },
         )
+
+    def _name_of(self, machine_arn: str) -> str:
+        parts = stack_of(self).split_arn(machine_arn, ArnFormat.COLON_RESOURCE_NAME)
+        return str(parts.resource_name)
 
     def _let_executions_be_stopped(self) -> None:
         """Let the function stop an execution of this state machine that must give way.

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import aws_cdk as cdk
 import pytest
 from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
@@ -23,6 +22,7 @@ from tests.support.promoting import HOME, REGIONS, Promoting
 from tests.support.synth import make_app, make_stack, only_resource, resources_of
 
 OTHER = "210987654321"
+ROLE = f"arn:aws:iam::{OTHER}:role/promote"
 CHANNEL = {"Name": "/imagebuilder/web/stable"}
 GATE_CODE = """
 def handler(event, context):
@@ -69,8 +69,17 @@ class Synthesized:
             ],
             waves=[Wave(["us-east-1", "eu-west-1"])],
         )
-        self.target_policy = promotion.target_policy(OTHER)
-        cdk.CfnOutput(gated, "Topic", value=promotion.topic.topic_arn)
+        accounts = make_stack("accounts", app=app)
+        self.target_policy = Promotion(
+            accounts,
+            "Promotion",
+            image="web",
+            from_channel="candidate",
+            to_channel="everywhere",
+            automatic=False,
+            notifications=promotion.topic,
+            waves=[Wave([HOME]), Wave([HOME], accounts={OTHER: ROLE}, alarms=["errors"])],
+        ).target_policy(OTHER)
         self.assembly = app.synth()
         self.templates = {one.stack_name: one.template for one in self.assembly.stacks}
 
@@ -191,6 +200,16 @@ def local(_cdk_ami_sandbox_server: LocalAws, synthesized: Synthesized) -> Iterat
     aws.enforce("all-roles")
     aws.client("cloudwatch").put_metric_alarm(**ALARM)
     aws.client("cloudwatch", "eu-west-1").put_metric_alarm(**ALARM)
+    aws.client("cloudwatch", HOME, OTHER).put_metric_alarm(**ALARM)
+    trust = {
+        "Statement": [
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}}
+        ]
+    }
+    iam = aws.client("iam", HOME, OTHER)
+    iam.create_role(RoleName="promote", AssumeRolePolicyDocument=json.dumps(trust))
+    policy = re.sub(r"\$\{Token\[AWS\.Partition[^]]*\]\}", "aws", json.dumps(synthesized.target_policy))
+    iam.put_role_policy(RoleName="promote", PolicyName="promotion", PolicyDocument=policy)
     aws.deploy(synthesized.assembly)
     yield aws
     aws.reset()
@@ -348,6 +367,28 @@ def test_a_newer_build_ends_the_promotion_of_an_older_one_that_has_moved_nothing
     assert (it.status(older), it.status(newer)) == ("ABORTED", "RUNNING")
     assert "a newer build came" in it.seen(older)["cause"]
     it.abort_all()
+
+
+def test_another_account_is_moved_by_its_own_role_and_back_with_the_others(local: LocalAws) -> None:
+    it = Promoting(local, "everywhere")
+    stable = "/imagebuilder/web/everywhere"
+    ssm = local.client("ssm", HOME, OTHER)
+    old = it.build(channel="candidate")[HOME]
+    theirs = it.build_in(OTHER)
+    it.start()
+    it.advance(60)
+    first = (it.held()[HOME], ssm.get_parameter(Name=stable)["Parameter"]["Value"])
+
+    local.client("cloudwatch", HOME, OTHER).set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="many")
+    it.build(channel="candidate")
+    it.build_in(OTHER)
+    bad = it.start()
+    it.advance(60)
+
+    assert first == (old, theirs)
+    assert it.status(bad) == "FAILED"
+    assert f"the alarm errors in us-east-1 of {OTHER} is raised" in it.seen(bad)["cause"]
+    assert (it.held()[HOME], ssm.get_parameter(Name=stable)["Parameter"]["Value"]) == first
 
 
 def test_the_gates_of_tests_and_scans_ask_image_builder(synthesized: Synthesized) -> None:

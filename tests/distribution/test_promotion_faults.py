@@ -143,9 +143,14 @@ def test_a_write_that_comes_to_nothing_after_its_200_moves_all_back(patch: pytes
 def test_a_write_that_stands_late_does_not_come_after_the_channel_was_moved_back(patch: pytest.MonkeyPatch) -> None:
     world = world_with()
     late: list[str] = []
-    world.refuses = lambda region, name, value: (
-        region == "eu-north-1" and name == STABLE and value == NEW[region] and not late.append(value)
-    )
+
+    def refuses(region: str, name: str, value: str) -> bool:
+        if region != "eu-north-1" or name != STABLE or value != NEW[region]:
+            return False
+        late.append(value)
+        return True
+
+    world.refuses = refuses
 
     def stands(call: str) -> None:
         # The write that was answered stands just when the channel is being moved back.

@@ -26,6 +26,7 @@ IN_ORDER = (
     "docs/how-to/import-the-constructs.md",
     "docs/how-to/share-with-accounts.md",
     "docs/how-to/try-it-without-an-account.md",
+    "docs/how-to/promote.md",
     "docs/how-to/clean-up.md",
 )
 ELSEWHERE = {
@@ -40,6 +41,8 @@ ELSEWHERE = {
     "docker:": "tests/runtime/component/test_docker.py tries the command lines; no engine runs here",
     "mmdebstrap": "tests/support/debian.py makes such a directory, of fewer packages",
     "chroot:": "tests/cli/test_component_command.py and the builds of tests/sandbox/imagebuilder run in one",
+    "cdk-ami promote": "tests/cli/test_promote_command.py starts, approves and rejects promotions",
+    "cdk-ami rollback": "tests/cli/test_promote_command.py rolls channels back",
     "sandbox --port 5000": "tests/sandbox/cli runs it on a free port",
     "sandbox --env": "tests/sandbox/cli evaluates what it prints",
 }

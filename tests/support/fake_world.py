@@ -109,7 +109,8 @@ class World:
     def _strike(self, fault: Fault, what: str) -> None:
         raise Died if fault.dies else StruckError(what)
 
-    def clients(self, service: str, region: str = "", _role: str = "") -> Any:
+    def clients(self, service: str, region: str = "", role: str = "") -> Any:
+        assert not role, "this world has one account"
         return {"ssm": Ssm, "ec2": Ec2, "cloudwatch": CloudWatch, "stepfunctions": StepFunctions}[service](
             self, region or HOME
         )

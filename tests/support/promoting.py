@@ -28,18 +28,24 @@ class Promoting:
     """
 
     def __init__(self, aws: LocalAws, to_channel: str = "stable") -> None:
-        self.aws, self.to = aws, to_channel
+        self.aws, self.to, self.number = aws, to_channel, 0
         parameter = f"/imagebuilder/{IMAGE}/promotion/machines/{to_channel}"
         self.machine = aws.client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"]
 
     def build(self, *regions: str, channel: str = "latest") -> dict[str, str]:
         """Let a new build arrive, the Regions in this order; return its AMI by Region."""
-        number = next(_NUMBERS)
+        self.number = next(_NUMBERS)
         made = {}
         for region in regions or REGIONS:
-            made[region] = make_ami(self.aws.client("ec2", region), version=f"1.0.{number}/1").image_id
+            made[region] = make_ami(self.aws.client("ec2", region), version=f"1.0.{self.number}/1").image_id
         for region, ami in made.items():
             point(self.aws.client("ssm", region), channel_parameter(IMAGE, channel), ami)
+        return made
+
+    def build_in(self, account: str, *, channel: str = "candidate") -> str:
+        """Let the copy of the last build arrive in another account; return its AMI."""
+        made = make_ami(self.aws.client("ec2", HOME, account), version=f"1.0.{self.number}/1").image_id
+        point(self.aws.client("ssm", HOME, account), channel_parameter(IMAGE, channel), made)
         return made
 
     def point(self, amis: Mapping[str, str], channel: str | None = None) -> None:
