@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 from cdk_ami.checks import names
 from cdk_ami.checks import rollouts as rules
@@ -27,6 +27,9 @@ FixedImage: TypeAlias = DeployedImage | PinnedImage
 """An image whose AMI id stands in the launch template, so that a refresh can be rolled back."""
 
 ImageT_contra = TypeVar("ImageT_contra", contravariant=True)
+
+
+_MINUTE: Final = 60
 
 
 class RolloutMode(StrEnum):
@@ -168,7 +171,8 @@ class Rollout(Generic[ImageT_contra]):
                 role that the stack has.
             reads: Names of the other parameters that the stack's template reads by a parameter of an SSM type, but for
                 channels and public parameters.  Default: none.
-            reconcile: How often the state machine looks whether an event was lost.  Default: every hour.
+            reconcile: How often the state machine looks whether an event was lost, in whole minutes.  Default: every
+                hour.
         """
         return Rollout(
             mode=RolloutMode.ON_CHANNEL,
@@ -213,6 +217,12 @@ class Rollout(Generic[ImageT_contra]):
             at = f"rollout.windows[{index}]"
             faults.check(at, rules.maintenance_window(window.days, window.start_hour, window.hours))
             faults.check(f"{at}.time_zone", time_zone(window.time_zone))
+        if self.reconcile is not None and not self.reconcile.is_unresolved():
+            seconds = int(self.reconcile.to_seconds())
+            if seconds < _MINUTE or seconds % _MINUTE:
+                faults.add(
+                    "rollout.reconcile", "is no number of minutes", got=seconds, fix="give whole minutes, 1 or more"
+                )
         if self.name is not None:
             faults.check("rollout.name", rules.rollout_name(self.name))
         for index, name in enumerate(self.reads):

@@ -129,8 +129,8 @@ class RolloutResources(Construct):
             self._rule("Moved", _moved(plan))
         if not plan.updates:
             self._rule("Deployed", _deployed(stack))
-        every = rollout.reconcile.to_minutes() if rollout.reconcile else 60
-        self._schedule("Reconcile", f"rate({every:g} minutes)", {})
+        every = int(rollout.reconcile.to_minutes()) if rollout.reconcile else 60
+        self._schedule("Reconcile", f"rate({every} minute{'s' if every > 1 else ''})", {})
         for number, window in enumerate(rollout.windows, start=1):
             self._schedule(f"Window{number}", window.schedule, {"open": True}, time_zone=window.time_zone)
 

@@ -29,6 +29,7 @@ from cdk_ami import (
     Tracking,
 )
 from cdk_ami.checks import rollouts as rules
+from cdk_ami.sandbox.imagebuilder.schedules import schedule_fault
 from tests.fleet.network import network
 from tests.support.synth import get_att, make_stack, only_resource, resources_of, template_of
 
@@ -134,6 +135,7 @@ def test_the_machine_is_started_by_the_clock_and_told_of_open_windows(following:
         ("cron(0/15 23 ? * MON,TUE,WED,THU,FRI,SAT,SUN *)", "UTC", {"open": True}),
     ]
     assert {one["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] for one in found} == {900}
+    assert [schedule_fault(one["ScheduleExpression"]) for one in found] == [None, None, None]
 
 
 def test_the_machines_role_may_update_its_own_stack_and_tell_of_it(following: dict[str, Any]) -> None:

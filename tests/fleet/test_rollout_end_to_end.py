@@ -71,7 +71,7 @@ class Shop:
             max_healthy_percent=200,
             rollout=Rollout.on_channel(
                 name="shop",
-                refresh=Refresh(alarms=[alarm], bake_time=cdk.Duration.minutes(15)),
+                refresh=Refresh(alarms=[alarm], bake_time=cdk.Duration.minutes(5)),
                 notifications=sns.Topic(stack, "Told"),
             ),
         )
@@ -170,10 +170,12 @@ def test_a_good_build_reaches_every_instance_and_a_bad_one_is_rolled_back_and_de
     assert unchanged(shop, home, lambda: shop.deploy(home))
 
     # A build whose instances turn unhealthy.
+    CLOCK.run_at(20)  # so that the alarm sounds while the refresh bakes
     shop.move(home, 2)
     wait_until(lambda: any(ami == shop.builds[home][2] for ami, _ in shop.runs(home)))
     alarms = shop.aws("cloudwatch", home)
     alarms.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="errors")
+    CLOCK.run_at(1_000)
     bad = shop.wait_for(home, RolloutPhase.ROLLED_BACK, 2)
 
     assert shop.runs(home) == shop.evenly(home, 1)

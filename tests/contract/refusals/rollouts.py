@@ -88,6 +88,14 @@ ROWS = (
         "MaintenanceWindow",
     ),
     Row(
+        "a rollout looks every ninety seconds",
+        following(reconcile=cdk.Duration.seconds(90)),
+        "S/Fleet",
+        "rollout.reconcile",
+        90,
+        "whole minutes",
+    ),
+    Row(
         "a rollout has a path for a name",
         following(name="shop/web"),
         "S/Fleet",
