@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from threading import Event
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,10 +12,10 @@ from cdk_ami.fleet.rollout_machine import RolloutPlan, definition
 from cdk_ami.fleet.rollout_state import RolloutState, freeze_parameter, parse, rollout_parameter
 from cdk_ami.sandbox.clock import CLOCK
 from cdk_ami.sandbox.server import Sandbox
+from cdk_ami.sandbox.stepfunctions.models import stepfunctions_backends
 from tests.support.control import ask
 from tests.support.groups import AL2023
-from tests.support.happenings import Happenings
-from tests.support.sandbox import wait_until
+from tests.support.happenings import ACCOUNT, Happenings
 
 CHANNEL = "/imagebuilder/web/stable"
 COPY = "/copy"
@@ -103,13 +104,11 @@ class Bench:
         return str(arn["executionArn"])
 
     def ended(self, execution: str) -> str:
-        """Return how an execution ends."""
-
-        def status() -> str:
-            return str(self.sfn.describe_execution(executionArn=execution)["status"])
-
-        wait_until(lambda: status() != "RUNNING", seconds=30)
-        return status()
+        """Return how an execution ends, as soon as it does."""
+        found, end = stepfunctions_backends[ACCOUNT]["us-east-1"].executions[execution], Event()
+        found.on_end(end.set)
+        assert end.wait(60), f"{execution} has not ended"
+        return str(found.status)
 
     def run(self, asked: Mapping[str, Any] | None = None, machine: str | None = None) -> str:
         """Run an execution; return how it ends."""
