@@ -46,7 +46,7 @@ def render_scaling(scope: Construct, policies: Sequence[Scaling], group_name: st
     """
     shape = autoscaling.CfnScalingPolicy
     for index, policy in enumerate(policies, start=1):
-        rendered = shape(
+        shape(
             scope,
             f"Scaling{index}",
             auto_scaling_group_name=group_name,
@@ -59,9 +59,6 @@ def render_scaling(scope: Construct, policies: Sequence[Scaling], group_name: st
                 customized_metric_specification=_customized(policy.metric) if policy.metric else None,
             ),
         )
-        if policy.target_group is not None:
-            # The policy names a load balancer by its target group, which a listener must have joined before.
-            rendered.node.add_dependency(policy.target_group.load_balancer_attached)
 
 
 def _predefined(policy: Scaling) -> autoscaling.CfnScalingPolicy.PredefinedMetricSpecificationProperty | None:

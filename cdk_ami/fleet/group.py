@@ -171,7 +171,8 @@ def render_group(
         instance_maintenance_policy=shape.InstanceMaintenancePolicyProperty(
             min_healthy_percentage=group.min_healthy_percent, max_healthy_percentage=group.max_healthy_percent
         ),
-        health_check_type=",".join(["EC2", *(check.value for check in group.health_checks)]),
+        # EC2's own checks cannot be switched off, and are not named beside others.
+        health_check_type=",".join(check.value for check in group.health_checks) or "EC2",
         health_check_grace_period=_seconds(group.health_check_grace),
         default_instance_warmup=_seconds(group.warmup),
         notification_configurations=_notifications(group.notifications),

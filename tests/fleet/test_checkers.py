@@ -10,9 +10,24 @@ import aws_cdk as cdk
 import cfnlint.api
 import cfnlint.config
 import pytest
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_sns as sns
 from cdk_nag import AwsSolutionsChecks
 
+from cdk_ami import (
+    Architecture,
+    CpuOptions,
+    DeletionProtection,
+    HealthCheck,
+    InstanceChoice,
+    MixedInstances,
+    NetworkOptions,
+    Scaling,
+    TerminationPolicy,
+    WarmPool,
+    WarmPoolState,
+    ZonalShift,
+)
 from cdk_ami.distribution.channel import ImageChannel, Tracking
 from cdk_ami.distribution.distribution import Distribution
 from cdk_ami.distribution.launch_permission import LaunchPermission
@@ -58,6 +73,18 @@ def populate(stack: cdk.Stack) -> None:
         notifications=topic,
         tags={"Team": "web"},
     )
+    ImageFleet(
+        stack,
+        "Warm",
+        image=channel.machine_image(root_device="/dev/xvda"),
+        vpc=vpc,
+        max_size=6,
+        volumes=[Volume(size_gib=20, initialization_rate_mib=200)],
+        warm_pool=WarmPool(state=WarmPoolState.HIBERNATED, max_prepared=5),
+        cpu=CpuOptions(core_count=1, threads_per_core=1),
+        network=NetworkOptions(public_ip=False),
+        notifications=topic,
+    )
     ImageFleet(stack, "Lazy", image=channel.machine_image(tracking=Tracking.AT_LAUNCH), vpc=vpc, notifications=topic)
     ZonalInstances(
         stack,
@@ -67,6 +94,45 @@ def populate(stack: cdk.Stack) -> None:
         zones=["us-east-1a", "us-east-1c"],
         detailed_monitoring=True,
         termination_protection=True,
+    )
+
+
+def mix(stack: cdk.Stack) -> None:
+    """Add a mixed fleet; cdk-nag looks for encrypted volumes in a group's one launch template only, and finds none."""
+    channel = ImageChannel.from_name("web")
+    topic = sns.Topic.from_topic_arn(stack, "MixedTopic", "arn:aws:sns:us-east-1:123456789012:fleet")
+    ImageFleet(
+        stack,
+        "Mixed",
+        image=channel.machine_image(root_device="/dev/xvda"),
+        vpc=ec2.Vpc.from_vpc_attributes(
+            stack,
+            "MixedVpc",
+            vpc_id="vpc-0123456789abcdef0",
+            availability_zones=["us-east-1a"],
+            public_subnet_ids=["subnet-0123456789abcdef0"],
+        ),
+        max_size=9,
+        mixed=MixedInstances(
+            choices=[
+                InstanceChoice(
+                    instance_type="m6g.large",
+                    image=ImageChannel.from_name("web-arm").machine_image(
+                        architecture=Architecture.ARM64, root_device="/dev/xvda"
+                    ),
+                ),
+                InstanceChoice(instance_type="m5.large"),
+            ],
+            spot_percent=50,
+            rebalance_capacity=True,
+        ),
+        zonal_shift=ZonalShift.REPLACE_UNHEALTHY,
+        health_checks=[HealthCheck.VOLUMES],
+        scaling=[Scaling.on_cpu(percent=60)],
+        termination_policies=[TerminationPolicy.OLDEST_LAUNCH_TEMPLATE, TerminationPolicy.DEFAULT],
+        deletion_protection=DeletionProtection.WHILE_IN_USE,
+        group_metrics=True,
+        notifications=topic,
     )
 
 
@@ -102,6 +168,7 @@ def test_cdk_nag_asks_for_a_topic_and_a_known_root_device_and_for_nothing_else(t
 def test_cfn_lint_finds_nothing(region: str) -> None:
     stack = make_stack(region="us-east-1")
     populate(stack)
+    mix(stack)
     text = json.dumps(template_of(stack))
 
     found = cfnlint.api.lint(text, config=cfnlint.config.ManualArgs(regions=[region], include_checks=["W", "E"]))

@@ -79,6 +79,11 @@ def test_the_web_fleet_serves_in_three_zones_of_two_regions_and_heals(
     wait_until(lambda: health(local, "us-east-1", targets["us-east-1"]) == {"healthy": 3}, seconds=20)
 
 
+def roles(local: LocalAws, part: str) -> list[str]:
+    """Return the ARNs of the roles whose names have a part."""
+    return [role["Arn"] for role in local.client("iam").list_roles()["Roles"] if part in role["RoleName"]]
+
+
 def servers(local: LocalAws) -> dict[str, tuple[str, str, tuple[str, ...]]]:
     """Return the id, the AMI and the data volumes of the instance at each address."""
     found = {
@@ -100,6 +105,7 @@ def test_twin_servers_keep_all_but_their_root_volumes_one_after_the_other(
     local.deploy(app)
     before = servers(local)
 
+    local.enforce(*roles(local, "Replacer"))
     second = name_channel(local, "us-east-1", "latest", source=AL2)
     local.deploy(app)
 

@@ -175,7 +175,7 @@ def test_shift_protection_age_and_metrics_of_a_group_are_rendered(rendered: Rend
     assert group["TerminationPolicies"] == ["OldestLaunchTemplate", "Default"]
     assert group["MaxInstanceLifetime"] == 2_592_000
     assert group["NewInstancesProtectedFromScaleIn"] is True
-    assert group["HealthCheckType"] == "EC2,EBS"
+    assert group["HealthCheckType"] == "EBS"
     assert group["MetricsCollection"] == [{"Granularity": "1Minute"}]
 
 
@@ -184,7 +184,7 @@ def test_target_groups_judge_the_health_and_reach_the_instances(rendered: Render
 
     (targets,) = resources_of(rendered.template, "AWS::ElasticLoadBalancingV2::TargetGroup")
     assert group["TargetGroupARNs"] == [{"Ref": targets}]
-    assert group["HealthCheckType"] == "EC2,ELB"
+    assert group["HealthCheckType"] == "ELB"
     (ingress,) = resources_of(rendered.template, "AWS::EC2::SecurityGroupIngress").values()
     (own,) = rendered.of("Served", "AWS::EC2::SecurityGroup")
     assert ingress["Properties"]["GroupId"] == get_att(own, "GroupId")
@@ -214,7 +214,7 @@ def test_each_scaling_policy_follows_its_metric(rendered: Rendered) -> None:
     assert [one["EstimatedInstanceWarmup"] for one in policies.values() if "EstimatedInstanceWarmup" in one] == [120]
 
 
-def test_a_policy_that_counts_requests_names_balancer_and_targets_and_waits_for_the_listener(
+def test_a_policy_that_counts_requests_names_balancer_and_targets_by_the_listener_which_so_is_there_before(
     rendered: Rendered,
 ) -> None:
     found = resources_of(rendered.template, "AWS::AutoScaling::ScalingPolicy")
@@ -222,10 +222,11 @@ def test_a_policy_that_counts_requests_names_balancer_and_targets_and_waits_for_
 
     metric = policy["Properties"]["TargetTrackingConfiguration"]["PredefinedMetricSpecification"]
     assert metric["PredefinedMetricType"] == "ALBRequestCountPerTarget"
-    *_, full_name = metric["ResourceLabel"]["Fn::Join"][1]
+    *balancer, full_name = metric["ResourceLabel"]["Fn::Join"][1]
     (targets,) = resources_of(rendered.template, "AWS::ElasticLoadBalancingV2::TargetGroup")
+    (listener,) = resources_of(rendered.template, "AWS::ElasticLoadBalancingV2::Listener")
     assert full_name == get_att(targets, "TargetGroupFullName")
-    assert [one for one in policy["DependsOn"] if "Http" in one]
+    assert f"'Ref': '{listener}'" in str(balancer)
 
 
 def test_a_warm_pool_hibernates_what_was_filled_at_a_rate(rendered: Rendered) -> None:

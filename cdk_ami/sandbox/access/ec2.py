@@ -28,6 +28,7 @@ KINDS: Final = {
     "RouteTableId": "route-table",
     "SecurityGroupId": "security-group",
     "SnapshotId": "snapshot",
+    "SourceSnapshotIds": "snapshot",
     "SubnetId": "subnet",
     "VolumeId": "volume",
     "VpcId": "vpc",
