@@ -20,7 +20,7 @@ from cdk_ami.build.capture_plan import (
     Consistency,
     InGroup,
 )
-from cdk_ami.build.capture_states import CaptureMachine, BootPlan
+from cdk_ami.build.capture_states import BootPlan, CaptureMachine
 from cdk_ami.checks import builds, captures, names
 from cdk_ami.distribution.producer import ImageProducer
 from cdk_ami.errors import Faults

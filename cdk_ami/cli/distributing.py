@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -12,6 +12,8 @@ from cdk_ami.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from cdk_ami.runtime.distribute import Progress
+
+T = TypeVar("T")
 
 
 def home_region(region: str | None) -> str:
@@ -62,12 +64,12 @@ def report(progress: Progress, *, as_json: bool, **more: Any) -> None:
         raise click.exceptions.Exit(1)
 
 
-def followed(progress: Any) -> Any:
+def followed(progress: Callable[[], T], *, what: str = "distribution") -> T:
     """Return what ``progress`` returns, and say on Ctrl-C that nothing was stopped by it."""
     try:
         return progress()
     except KeyboardInterrupt:
-        click.echo("The distribution goes on; run the same command to follow it again.", err=True)
+        click.echo(f"The {what} goes on; run the same command to follow it again.", err=True)
         raise
 
 

@@ -15,6 +15,7 @@ except ModuleNotFoundError:
 _COMMANDS: Final = {
     "check": "Find what would fail, leak, cost or drift in CloudFormation templates.",
     "accounts": "Keep the file of accounts that distributions name.",
+    "capture": "Make an AMI of a server, bring the server back, and distribute the AMI.",
     "component": "Check component documents, and run them in a container, a root directory or here.",
     "distribute": "Copy an AMI to Regions and accounts, and move the channel of an image to it.",
     "channels": "Read the channels of a golden image and their past, and seed one that does not exist.",

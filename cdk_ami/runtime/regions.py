@@ -90,3 +90,8 @@ def account_of(region: str) -> str:
     """Return the account of the caller, as ``region`` knows it."""
     account: str = boto3.session.Session().client("sts", region_name=region).get_caller_identity()["Account"]
     return account
+
+
+def autoscaling_of(region: str) -> Any:
+    """Return a client of Auto Scaling."""
+    return boto3.session.Session().client("autoscaling", region_name=region)
