@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cdk_ami.ami_checks import AmiChecks as AmiChecks
+    from cdk_ami.build.capture import BootTest as BootTest
+    from cdk_ami.build.capture import InstanceCapture as InstanceCapture
+    from cdk_ami.build.capture_plan import Afterwards as Afterwards
+    from cdk_ami.build.capture_plan import Consistency as Consistency
+    from cdk_ami.build.capture_plan import InGroup as InGroup
     from cdk_ami.build.environment import BuildEnvironment as BuildEnvironment
     from cdk_ami.build.events import BuildState as BuildState
     from cdk_ami.build.events import Severity as Severity
@@ -84,12 +89,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Accounts": "distribution.accounts",
+    "Afterwards": "build.capture_plan",
     "AgentConfig": "recipe.agent",
     "AgentLog": "recipe.agent",
     "AgentMetrics": "recipe.agent",
     "AmiChecks": "ami_checks",
     "Architecture": "source.platform",
     "BandwidthWeighting": "fleet.hardware",
+    "BootTest": "build.capture",
     "BuildEnvironment": "build.environment",
     "BuildSchedule": "build.schedule",
     "BuildState": "build.events",
@@ -99,6 +106,7 @@ _HOMES = {
     "Component": "recipe.component",
     "ComponentDocument": "recipe.builder",
     "ConfigError": "errors",
+    "Consistency": "build.capture_plan",
     "CpuOptions": "fleet.hardware",
     "DeletionProtection": "fleet.group",
     "Delivery": "distribution.delivery",
@@ -114,6 +122,8 @@ _HOMES = {
     "ImageFleet": "fleet.image_fleet",
     "ImageKey": "distribution.image_key",
     "ImageProducer": "distribution.producer",
+    "InGroup": "build.capture_plan",
+    "InstanceCapture": "build.capture",
     "InstanceChoice": "fleet.mixed",
     "InstanceNeeds": "fleet.mixed",
     "KeyGrant": "fleet.key_grant",

@@ -13,6 +13,7 @@ from cdk_ami import (
     ImageChannel,
     ImageKey,
     ImageProducer,
+    InstanceCapture,
     KeyGrant,
     LaunchPermission,
     LaunchTemplateUpdate,
@@ -481,6 +482,37 @@ ROWS: Final = (
         "public",
         "name accounts",
         "SharedWithNamed",
+    ),
+    Row(
+        "a captured instance is named and not identified",
+        lambda stack: InstanceCapture(stack, "Capture", name="shop", instance="shop-1"),
+        "S/Capture",
+        "instance",
+        "shop-1",
+        "an id such as i-",
+        "InstanceId",
+    ),
+    Row(
+        "a volume is left out of a capture by its id",
+        lambda stack: InstanceCapture(
+            stack, "Capture", name="shop", instance="i-0123456789abcdef0", without=["vol-0123456789abcdef0"]
+        ),
+        "S/Capture",
+        "without[0]",
+        "vol-0123456789abcdef0",
+        "/dev/sdf",
+        "CapturedDevice",
+    ),
+    Row(
+        "a capture waits longer than its events are kept",
+        lambda stack: InstanceCapture(
+            stack, "Capture", name="shop", instance="i-0123456789abcdef0", patience=cdk.Duration.days(2)
+        ),
+        "S/Capture",
+        "patience",
+        "172800 s",
+        "24 hours",
+        "CapturePatience",
     ),
     Row(
         "a producer waits longer than a state machine lives",
