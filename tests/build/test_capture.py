@@ -104,6 +104,23 @@ class Shop:
         )
         return str(launched["Instances"][0]["InstanceId"])
 
+    def group(self, desired: int) -> Any:
+        """Make a group of so many servers; return the client of Auto Scaling."""
+        client = self.aws("autoscaling")
+        public = self.aws("ssm").get_parameter(Name=PUBLIC)["Parameter"]["Value"]
+        data = {"ImageId": public, "InstanceType": "t3.micro"}
+        self.ec2.create_launch_template(LaunchTemplateName="golden", LaunchTemplateData=data)
+        client.create_auto_scaling_group(
+            AutoScalingGroupName="golden",
+            LaunchTemplate={"LaunchTemplateName": "golden", "Version": "1"},
+            MinSize=0,
+            MaxSize=1,
+            DesiredCapacity=desired,
+            AvailabilityZones=["us-east-1a"],
+            Tags=[{"Key": "Role", "Value": "golden", "PropagateAtLaunch": True}],
+        )
+        return client
+
     def states(self) -> dict[str, str]:
         """Return the state of every instance that is not terminated."""
         found = [one for page in self.ec2.describe_instances()["Reservations"] for one in page["Instances"]]
@@ -260,19 +277,7 @@ def test_a_member_of_a_group_goes_into_standby_and_comes_back(sandbox: Sandbox, 
     shop = Shop(sandbox, aws, in_group=InGroup.STANDBY, test=None)
     shop.distributes_nothing()
     shop.ec2.terminate_instances(InstanceIds=[shop.server])
-    group = aws("autoscaling")
-    public = aws("ssm").get_parameter(Name=PUBLIC)["Parameter"]["Value"]
-    data = {"ImageId": public, "InstanceType": "t3.micro"}
-    shop.ec2.create_launch_template(LaunchTemplateName="golden", LaunchTemplateData=data)
-    group.create_auto_scaling_group(
-        AutoScalingGroupName="golden",
-        LaunchTemplate={"LaunchTemplateName": "golden", "Version": "1"},
-        MinSize=0,
-        MaxSize=1,
-        DesiredCapacity=1,
-        AvailabilityZones=["us-east-1a"],
-        Tags=[{"Key": "Role", "Value": "golden", "PropagateAtLaunch": True}],
-    )
+    group = shop.group(desired=1)
     shop.it.settle()
     (member,) = shop.states()
 
@@ -309,15 +314,7 @@ def test_what_cannot_be_captured_is_refused_with_the_reason_before_anything_is_t
     shop.ec2.stop_instances(InstanceIds=[stopped])
     ended("is stopped, and commands run on running instances only")
     shop.ec2.start_instances(InstanceIds=[stopped])
-    aws_group = shop.aws("autoscaling")
-    aws_group.create_auto_scaling_group(
-        AutoScalingGroupName="golden",
-        InstanceId=stopped,
-        MinSize=0,
-        MaxSize=1,
-        DesiredCapacity=0,
-        AvailabilityZones=["us-east-1a"],
-    )
+    aws_group = shop.group(desired=0)
     aws_group.attach_instances(AutoScalingGroupName="golden", InstanceIds=[stopped])
     ended("belongs to an Auto Scaling group")
 
