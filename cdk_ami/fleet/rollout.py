@@ -77,7 +77,8 @@ class Rollout(Generic[ImageT_contra]):
     """What happens to a fleet when its channel moves: made by one of three methods, each for the images that it fits.
 
     The stack is the only writer of the fleet, so that stack and group always agree, and the next deployment neither
-    goes back to an older AMI nor replaces what is up to date.
+    goes back to an older AMI nor replaces what is up to date.  While a channel names an AMI that was rolled back, a
+    deployment tries it again.
 
     Example:
         ::
