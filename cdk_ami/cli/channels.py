@@ -13,7 +13,9 @@ from cdk_ami.cli.output import plain_errors, print_json, print_table, report_fai
 from cdk_ami.naming import ENTRY_CHANNEL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from cdk_ami.runtime.channels import Held
 
 _DAY: Final = 24
 
@@ -108,7 +110,7 @@ def seed(image: str, channel: str, ami: str | None, regions: tuple[str, ...]) ->
 def show(image: str | None, channel: str | None, regions: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
     """Show what the channels of IMAGE hold, Region by Region: AMI, build, age, who moved it there, who uses it.
 
-    A channel that is missing in one of the Regions, or holds an AMI that is gone, is said to be so and makes the exit
+    A Region without the channel, or without any, and a channel whose AMI is gone, are said to be so and make the exit
     code 1: whoever reads it cannot be deployed, or cannot launch.
 
     Reads only: ssm:GetParametersByPath, ssm:DescribeParameters, ec2:DescribeImages, ec2:DescribeImageReferences.
@@ -118,7 +120,7 @@ def show(image: str | None, channel: str | None, regions: tuple[str, ...], as_js
       cdk-ami channels show web                   every channel
       cdk-ami channels show web stable --json
     """
-    from cdk_ami.runtime.channels import GONE, look  # noqa: PLC0415 - boto3 costs 0.2 s
+    from cdk_ami.runtime.channels import look  # noqa: PLC0415 - boto3 costs 0.2 s
     from cdk_ami.runtime.regions import ask, clients_of  # noqa: PLC0415 - same
 
     name = image_or_default(image)
@@ -126,25 +128,7 @@ def show(image: str | None, channel: str | None, regions: tuple[str, ...], as_js
     with plain_errors():
         answers = ask(clients_of(regions_or_default(regions)), lambda clients: look(clients, name, channel))
     held = [one for found in answers.found.values() for one in found]
-    expected = sorted({channel} if channel else {one.channel for one in held} or {ENTRY_CHANNEL})
-    missing = {
-        region: [wanted for wanted in expected if all(wanted != one.channel for one in found)]
-        for region, found in answers.found.items()
-    }
-    problems = {
-        region: "; ".join(
-            [
-                f"{one} of {name} does not exist: build the image, or run cdk-ami channels seed {name} {one}"
-                for one in ones
-            ]
-            + [
-                f"{one.channel} of {name} holds {one.ami}, which is gone"
-                for one in held
-                if one.region == region and one.state == GONE
-            ]
-        )
-        for region, ones in missing.items()
-    }
+    problems = {region: _problems(name, channel, found) for region, found in answers.found.items()}
     problems = {region: problem for region, problem in problems.items() if problem}
     if as_json:
         print_json({"image": name, "channels": held, "problems": problems, "failed": dict(answers.failed)})
@@ -213,6 +197,17 @@ def history(image: str, channel: str, regions: tuple[str, ...], as_json: bool) -
         if missing:
             click.echo(f"No channel {channel} of the image {image} in {', '.join(missing)}.")
     report_failures(answers.failed)
+
+
+def _problems(image: str, channel: str | None, held: Sequence[Held]) -> str:
+    """Return what is missing or gone in one Region; of all channels that any is there is enough."""
+    from cdk_ami.runtime.channels import GONE  # noqa: PLC0415 - boto3 costs 0.2 s
+
+    gone = [f"{one.channel} of {image} holds {one.ami}, which is gone" for one in held if one.state == GONE]
+    if held:
+        return "; ".join(gone)
+    wanted = channel or ENTRY_CHANNEL
+    return f"{wanted} of {image} does not exist: build the image, or run cdk-ami channels seed {image} {wanted}"
 
 
 def _age(created: str) -> str:

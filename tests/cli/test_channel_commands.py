@@ -55,7 +55,7 @@ def test_show_says_what_is_missing_or_gone_and_what_to_do(command: Command, aws:
     ]
     assert shown.stderr.splitlines() == [
         f"us-east-1: stable of web holds {mine.image_id}, which is gone",
-        "eu-west-1: stable of web does not exist: build the image, or run cdk-ami channels seed web stable",
+        "eu-west-1: latest of web does not exist: build the image, or run cdk-ami channels seed web latest",
     ]
 
 

@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.cdk_cli, pytest.mark.timeout(900)]
 IN_ORDER = (
     "docs/tutorial.md",
     "docs/how-to/deploy-to-an-account.md",
+    "docs/how-to/check-before-you-deploy.md",
     "docs/how-to/follow-a-channel.md",
     "README.md",
     "examples/README.md",
@@ -32,6 +33,7 @@ IN_ORDER = (
 ELSEWHERE = {
     "accounts refresh": "tests/cli/test_accounts_command.py runs it in an organization, which the pages have not",
     "accounts list accounts.yaml": "tests/cli/test_accounts_command.py runs it on the file that a refresh has written",
+    "cdk-ami preflight": "tests/runtime/preflight and tests/cli run it where all is right, and where all is wrong",
     "CDK_AMI_SIDE": "tests/stacks/test_target_account_stack.py deploys it in two accounts; the pages have one",
     "stack-set": "tests/stacks/test_target_account_stack.py deploys it in two accounts, without StackSets",
     "make demo": "the CI script runs it",
