@@ -1,7 +1,7 @@
 """What the checks cost: a template of a thousand resources, and the plugin beside a synthesis with validation on.
 
-The thousand resources are those of one image and its fleet, over and over, each with names of its own. The plugin
-is measured in pairs of processes that differ in it alone; what counts is the CPU time of Python and of its Node process.
+The thousand resources are those of one image and its fleet, copied over and over under other names. The plugin is
+measured in pairs of processes that differ in it alone; what counts is the CPU time of Python and of its Node process.
 
     python benchmarks/checks.py
 """

@@ -1,9 +1,9 @@
 """Measures what the examples of the rules over templates notice: the mutation score.
 
 Each module of rules is changed in one place at a time: a comparison turned, ``and`` for ``or``, a condition taken for
-true or for false, a number off by one, a key misspelt, a finding dropped.  A change is noticed when a bad example of
-the module is no longer found, a good one is, or a rule crashes.  Texts for people, examples and declarations are left
-alone.
+true or for false, a number off by one, a key misspelt, a finding dropped.  A change is noticed when something else, or
+nothing, is said of an example of the module, or a rule crashes: ``tests/checks/template/test_rules.py`` pins every word
+of it.  Texts for people, examples and declarations are left alone.
 
     python benchmarks/mutate_rules.py [--module NAME] [--survivors]
 """
@@ -28,6 +28,9 @@ from cdk_ami.checks.template.types import PARAMETER
 
 Mutation = tuple[int, str, Callable[[ast.AST], None]]
 """Number of the node in the walk of the module, what is done to it, and how."""
+
+Case = tuple[str, list[str], list[Resource]]
+"""Id of a rule, what it says of an example, and the resources of the example."""
 
 TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
@@ -74,12 +77,11 @@ def score(name: str) -> tuple[int, list[str]]:
     path = Path(str(importlib.import_module(name).__file__))
     tree = ast.parse(path.read_text(encoding="utf-8"))
     original = {rule_id: rule for rule_id, rule in TEMPLATE_RULES.items() if rule.module == name}
-    cases = [
-        (rule.rule_id, wanted, list(resources(rule, text)))
-        for rule in original.values()
-        for wanted, texts in ((True, rule.bad), (False, rule.good))
-        for text in texts
-    ]
+    cases: list[Case] = []
+    for rule in original.values():
+        for text in (*rule.bad, *rule.good):
+            found = list(resources(rule, text))
+            cases.append((rule.rule_id, said(rule, found), found))
     if notices(name, copy.deepcopy(tree), path, original, cases):
         raise SystemExit(f"{path.name} is noticed without a change: its examples do not pass here")
     killed, survivors = 0, []
@@ -95,6 +97,11 @@ def score(name: str) -> tuple[int, list[str]]:
     return killed, survivors
 
 
+def said(rule: TemplateRule, found: list[Resource]) -> list[str]:
+    """Return what a rule says of resources."""
+    return [str(problem[:4]) for it in found for problem in rule.check(it)]
+
+
 def resources(rule: TemplateRule, text: str) -> Iterator[Resource]:
     template = Template(example_template(rule, text), EXAMPLE_ENVIRONMENT)
     for name, declared in dict(template.body.get("Parameters") or {}).items():
@@ -108,7 +115,7 @@ def notices(
     tree: ast.Module,
     path: Path,
     original: dict[str, TemplateRule],
-    cases: list[tuple[str, bool, list[Resource]]],
+    cases: list[Case],
 ) -> bool:
     for rule_id in original:
         TEMPLATE_RULES.pop(rule_id, None)
@@ -120,7 +127,7 @@ def notices(
         exec(compile(ast.fix_missing_locations(tree), str(path), "exec"), module.__dict__)  # noqa: S102 - our own modules
         for rule_id, wanted, found in cases:
             rule = TEMPLATE_RULES[rule_id]
-            if any(True for it in found for _ in rule.check(it)) is not wanted:
+            if said(rule, found) != wanted:
                 return True
     except Exception:  # noqa: BLE001 - a crash is what a test would notice too
         return True

@@ -43,7 +43,7 @@ _UNCHECKED: Final = (
 _URL: Final = r"https?://\S"
 _FROM_AWS: Final = (
     r"https://(?:awscli\.amazonaws\.com/|amazoncloudwatch-agent|amazon-ssm-|aws-codedeploy-"
-    r"|s3[a-z0-9.-]*\.amazonaws\.com(?:\.cn)?/(?:ec2-downloads|amazon-ssm|amazoncloudwatch|aws-codedeploy|ec2imagebuilder))"
+    r"|s3[a-z0-9.-]*\.amazonaws\.com(?:\.cn)?/(?:ec2-downloads|amazon-ssm|amazoncloudwatch|aws-codedeploy|cloudformation-examples))"
 )
 """Where AWS itself publishes what an image commonly holds: https names the other end."""
 _LINES: Final = r"\\\n|`\n"

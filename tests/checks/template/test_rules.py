@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from cdk_ami.checks.template.engine import Finding, check_template
 from cdk_ami.checks.template.examples import EXAMPLE_ENVIRONMENT, example_template
@@ -52,3 +53,14 @@ def test_a_rule_has_a_sentence_a_reason_a_page_and_examples() -> None:
     assert [rule.rule_id for rule in RULES if not re.fullmatch(r"[A-Z].+\.", rule.why)] == []
     assert [rule.rule_id for rule in RULES if not rule.source.startswith("https://docs.aws.amazon.com/")] == []
     assert [rule.rule_id for rule in RULES if not (rule.bad and rule.good)] == []
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_what_is_said_of_each_bad_example_is_as_it_was(subject: str, snapshot: SnapshotAssertion) -> None:
+    said = {
+        rule.rule_id: [[finding.message for finding in found(rule, text)] for text in rule.bad]
+        for rule in RULES
+        if rule.module == subject
+    }
+
+    assert said == snapshot

@@ -21,6 +21,7 @@ from cdk_ami.checks.template.types import (
     PIPELINE,
     RECIPE,
 )
+from cdk_ami.checks.template.values import as_text
 from cdk_ami.limits import ACCOUNT_ID, IMAGE_BUILDER_PARAMETER_PREFIX
 from cdk_ami.source.platform import Platform
 
@@ -153,13 +154,13 @@ bind(
             "Distributions[].FastLaunchConfigurations[].AccountId",
         )
     },
-    reads=lambda place: None if place.unknown else place.raw,
+    reads=lambda place: None if place.unknown else as_text(place.raw),
     why="The build runs to its end, and then nobody can be given the AMI.",
     bad=(
         _out("TargetAccountIds: ['12345678901']"),
-        _out(f"{_BUILD_DATE}, {_KEY}, LaunchPermissionConfiguration: {{UserIds: [123456789012]}}"),
+        _out(f"{_BUILD_DATE}, {_KEY}, LaunchPermissionConfiguration: {{UserIds: [12345678901]}}"),
     ),
-    good=(_GOOD, _UNKNOWN),
+    good=(_GOOD, _UNKNOWN, _out("TargetAccountIds: [123456789012]")),
     module=__name__,
 )
 

@@ -59,10 +59,7 @@ bind(
     where={PIPELINE: ("Schedule.Timezone",)},
     reads=lambda place: place.text,
     why="The service refuses the pipeline.",
-    bad=(
-        _line("Schedule: {ScheduleExpression: cron(0 4 ? * sun *), Timezone: Europe/Berlim}"),
-        _line("Schedule: {ScheduleExpression: cron(0 4 ? * sun *), Timezone: UTC+2}"),
-    ),
+    bad=(_line("Schedule: {ScheduleExpression: cron(0 4 ? * sun *), Timezone: UTC+2}"),),
     good=(_GOOD, _UNKNOWN),
     module=__name__,
 )
@@ -318,34 +315,35 @@ def build_on_change(it: Resource) -> Iterator[Problem]:
         yield deployment.problem("never changes", fix="write !GetAtt PIPELINE.DeploymentId")
 
 
+_ON_CHANGE: Final = "ImagePipelineExecutionSettings: {DeploymentId: !GetAtt L.DeploymentId, OnUpdate: true}"
+
+
 @template_rule(
     "ImageReplaced",
     family=Family.LEAKS,
     on=(IMAGE,),
-    why="A rebuild replaces the resource, and with it goes the AMI that still runs: groups cannot launch any more.",
+    why="A rebuild replaces the resource: the AMI that still runs goes with it, or is left without anything that names it.",
     source="https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-imagebuilder-image-deletionsettings.html",
     bad=(
         _IMAGE
         % ("", "ImageRecipeArn: !Ref R, InfrastructureConfigurationArn: !Ref I, DeletionSettings: {ExecutionRole: r}"),
         _IMAGE % (", DeletionPolicy: Retain", "ImageRecipeArn: !Ref R, DeletionSettings: {ExecutionRole: r}"),
-        _IMAGE
-        % (
-            "",
-            "ImagePipelineExecutionSettings: {DeploymentId: !GetAtt L.DeploymentId, OnUpdate: true}, DeletionSettings: {ExecutionRole: r}",
-        ),
+        _IMAGE % ("", f"{_ON_CHANGE}, DeletionSettings: {{ExecutionRole: r}}"),
+        _IMAGE % (", DeletionPolicy: Retain", _ON_CHANGE),
     ),
     good=(
         _IMAGE % (", UpdateReplacePolicy: Retain", "ImageRecipeArn: !Ref R, DeletionSettings: {ExecutionRole: r}"),
+        _IMAGE % (", UpdateReplacePolicy: Retain", _ON_CHANGE),
         _IMAGE % ("", "ImageRecipeArn: !Ref R, InfrastructureConfigurationArn: !Ref I"),
     ),
 )
 def image_replaced(it: Resource) -> Iterator[Problem]:
-    """An image whose deletion takes its AMI along stays when it is replaced."""
-    settings = it.get("DeletionSettings")
-    if settings.given and not it.retained[1]:
-        yield settings.problem(
-            "removes the AMI when a rebuild replaces the image", got=None, fix="set UpdateReplacePolicy: Retain"
-        )
+    """An image that is built on change, or whose deletion takes its AMI along, stays when it is replaced."""
+    for key in ("DeletionSettings", "ImagePipelineExecutionSettings"):
+        if it.get(key).given and not it.retained[1]:
+            told = "is given for an image that a rebuild removes"
+            yield it.get(key).problem(told, got=None, fix="set UpdateReplacePolicy: Retain")
+            return
 
 
 @template_rule(
