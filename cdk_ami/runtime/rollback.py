@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -132,7 +133,7 @@ def roll_back(
     note = f"rolled back by {by}; because {reason}"[: decide.NOTE_MAX]
     try:
         for change in journal:
-            _until(lambda attempt, change=change: _move(clients, change, image, note, attempt), sleep)
+            _until(partial(_move, clients, change, image, note), sleep)
     except VerdictError as error:
         _undo(clients, list(reversed(journal)), image, sleep)
         lock.release(ssm, image, owner, now=now())
@@ -194,29 +195,27 @@ def _take(  # noqa: PLR0917 - all that a lock needs
 
 
 def _move(
-    clients: Clients, change: Mapping[str, Any], image: str, note: str, attempt: Mapping[str, Any]
+    clients: Clients, change: Mapping[str, Any], image: str, note: str, done: Mapping[str, Any]
 ) -> dict[str, Any]:
     ssm = clients("ssm", change["region"], change["role"])
-    return places.move(ssm, change, image=image, note=note, attempt=attempt.get("attempt", 0))
+    return places.move(ssm, change, image=image, note=note, attempt=done.get("attempt", 0))
 
 
 def _undo(clients: Clients, changes: Sequence[Mapping[str, Any]], image: str, sleep: Sleep) -> None:
     for change in changes:
-        ssm = clients("ssm", change["region"], change["role"])
-        note = f"back to {change['before']} from {change['ami']}"
+        _until(partial(_move_back, clients, change, image), sleep)
 
-        def back(done: Mapping[str, Any], ssm: Any = ssm, change: Any = change, note: str = note) -> dict[str, Any]:
-            return places.restore(
-                ssm,
-                change,
-                image=image,
-                note=note,
-                attempt=done.get("attempt", 0),
-                base=done.get("base", -1),
-                force=False,
-            )
 
-        _until(back, sleep)
+def _move_back(clients: Clients, change: Mapping[str, Any], image: str, done: Mapping[str, Any]) -> dict[str, Any]:
+    return places.restore(
+        clients("ssm", change["region"], change["role"]),
+        change,
+        image=image,
+        note=f"back to {change['before']} from {change['ami']}",
+        attempt=done.get("attempt", 0),
+        base=done.get("base", -1),
+        force=False,
+    )
 
 
 def _until(step: Callable[[Mapping[str, Any]], dict[str, Any]], sleep: Sleep) -> None:

@@ -11,6 +11,7 @@ import pytest
 from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
+from syrupy.assertion import SnapshotAssertion
 
 from cdk_ami import Gate, Meanwhile, Promotion, Severity, Wave
 from cdk_ami.distribution.promotion_machine import definition
@@ -159,6 +160,18 @@ def test_a_promotion_starts_by_the_event_of_its_channel_and_by_the_clock(synthes
     assert json.loads(looked["Targets"][0]["Input"])["started"] == "reconcile"
     quiet = only_resource(synthesized.templates["gated"], "AWS::Events::Rule")["Properties"]
     assert json.loads(quiet["Targets"][0]["Input"])["started"] == "recover"
+
+
+def test_the_stack_of_a_promotion_is_as_it_was(synthesized: Synthesized, snapshot: SnapshotAssertion) -> None:
+    template = json.loads(json.dumps(synthesized.templates["promotion"]))
+    for function in resources_of(template, "AWS::Lambda::Function").values():
+        # It changes with every line of the function.
+        del function["Properties"]["Code"]
+        function.pop("Metadata", None)
+    for one in resources_of(template, "AWS::StepFunctions::StateMachine").values():
+        one["Properties"]["DefinitionString"] = json.loads(one["Properties"]["DefinitionString"])
+
+    assert template["Resources"] == snapshot
 
 
 def test_every_state_that_is_named_exists_and_is_reached(synthesized: Synthesized) -> None:

@@ -53,6 +53,12 @@ def instances(local: LocalAws, region: str) -> list[dict[str, Any]]:
     return [instance for reservation in found for instance in reservation["Instances"]]
 
 
+def of_group(local: LocalAws, region: str, group: str) -> list[dict[str, Any]]:
+    """Return the instances of one group."""
+    tag = {"Key": "aws:autoscaling:groupName", "Value": group}
+    return [one for one in instances(local, region) if tag in one["Tags"]]
+
+
 def health(local: LocalAws, region: str, targets: str) -> Counter[str]:
     found = local.client("elbv2", region).describe_target_health(TargetGroupArn=targets)["TargetHealthDescriptions"]
     return Counter(one["TargetHealth"]["State"] for one in found)
@@ -64,15 +70,17 @@ def test_the_web_fleet_serves_in_three_zones_of_two_regions_and_heals(
     regions = ("us-east-1", "eu-west-1")
     images = {region: name_channel(local, region, "stable") for region in regions}
 
+    name_channel(local, "us-east-1", "latest")
+
     outputs = local.deploy(example("web-fleet", monkeypatch))
 
     targets = {region: outputs[f"WebFleet-{region}"]["TargetGroup"] for region in regions}
     for region in regions:
-        found = instances(local, region)
+        found = of_group(local, region, outputs[f"WebFleet-{region}"]["Group"])
         assert {one["ImageId"] for one in found} == {images[region]}
         assert Counter(one["Placement"]["AvailabilityZone"] for one in found) == {f"{region}{one}": 1 for one in "abc"}
         assert health(local, region, targets[region]) == {"healthy": 3}
-    sick = instances(local, "us-east-1")[0]["InstanceId"]
+    sick = of_group(local, "us-east-1", outputs["WebFleet-us-east-1"]["Group"])[0]["InstanceId"]
     ask(sandbox, "autoscaling/health", instance=sick, check="ELB")
     ask(sandbox, "clock", advance=180)
     wait_until(lambda: sick not in [one["InstanceId"] for one in instances(local, "us-east-1")], seconds=20)
