@@ -307,7 +307,7 @@ class Distribution:
             for target in self.targets
             if target.launch_permission is not None
             for account in target.launch_permission.accounts
-            if not is_token(owner)
+            if not is_token(owner) and account not in {owner, *target.accounts}
         ]
 
     def warnings(self, made: MadeImage | None = None) -> tuple[tuple[str, str], ...]:

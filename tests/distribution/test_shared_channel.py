@@ -126,7 +126,8 @@ def read_by(stack: cdk.Stack, *, tracking: Tracking = Tracking.AT_DEPLOY) -> Non
 
 
 def shared_from(app: cdk.App, **options: Any) -> None:
-    target = Target(region="us-east-1", kms_key="alias/golden", launch_permission=TO_SHARER, **options)
+    given = {"launch_permission": TO_SHARER} | options
+    target = Target(region="us-east-1", kms_key="alias/golden", **given)
     Distribution(targets=[target]).render(make_stack("Image", app=app), "Distribution", name="web")
 
 
@@ -153,12 +154,13 @@ def test_an_account_that_only_shares_cannot_read_a_channel_of_its_own(tracking: 
 @pytest.mark.parametrize(
     ("account", "region", "options"),
     [
-        (SHARER, "us-east-1", {"accounts": [SHARER], "channels": ["stable"]}),
+        (SHARER, "us-east-1", {"accounts": [SHARER]}),
+        (ACCOUNT, "us-east-1", {"launch_permission": LaunchPermission(accounts=[ACCOUNT, SHARER])}),
         (SHARER, "eu-west-1", {}),
         (IN_UNIT, "us-east-1", {}),
         (None, "us-east-1", {}),
     ],
-    ids=["it has copies", "another Region", "another account", "an unknown account"],
+    ids=["it has copies", "the owner", "another Region", "another account", "an unknown account"],
 )
 def test_nobody_else_is_refused(account: str | None, region: str, options: dict[str, Any]) -> None:
     app = make_app()
