@@ -1,4 +1,4 @@
-"""The examples of fleets, deployed on the local AWS in this process."""
+"""The examples of fleets, and one of both architectures, deployed on the local AWS in this process."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk import aws_ec2 as ec2
 
+from cdk_ami import Architecture, ImageChannel, ImageFleet, InstanceChoice, MixedInstances
 from cdk_ami.sandbox.server import Sandbox
 from cdk_ami.sandbox.testing import DeployError, LocalAws
 from cdk_ami.sandbox.testing.control import Control
 from tests.support.control import ask
 from tests.support.sandbox import wait_until
-from tests.support.synth import ROOT, make_app
+from tests.support.synth import ROOT, make_app, make_stack
 
 AL2 = "/aws/service/ami-amazon-linux-latest/amzn2-ami-hvm-x86_64-gp2"
+ARM_2 = "/aws/service/ami-amazon-linux-latest/amzn2-ami-hvm-arm64-gp2"
 ARM = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
 AL2023 = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 
@@ -134,3 +137,46 @@ def test_twin_servers_keep_all_but_their_root_volumes_one_after_the_other(
     local.destroy(app)
     kept = local.client("ec2").describe_volumes(VolumeIds=[volume for _, _, (volume,) in before.values()])["Volumes"]
     assert [volume["State"] for volume in kept] == ["available", "available"]
+
+
+def test_an_ami_of_one_architecture_replaces_the_instances_that_run_it_and_no_others(
+    local: LocalAws, sandbox: Sandbox
+) -> None:
+    stack = make_stack("Mixed")
+    vpc = ec2.Vpc(
+        stack, "Vpc", availability_zones=["us-east-1a"], nat_gateways=0, restrict_default_security_group=False
+    )
+    web = ImageChannel.from_name("web", channel="x86").machine_image()
+    arm = ImageChannel.from_name("web", channel="arm").machine_image(architecture=Architecture.ARM64)
+    choices = [InstanceChoice(instance_type="m6g.large", image=arm), InstanceChoice(instance_type="m5.large")]
+    mixed = MixedInstances(choices=choices)
+    ImageFleet(stack, "Fleet", image=web, vpc=vpc, desired_size=2, max_size=6, mixed=mixed)
+    app = stack.node.root
+    name_channel(local, "us-east-1", "x86")
+    name_channel(local, "us-east-1", "arm", source=ARM)
+    local.deploy(app)  # type: ignore[arg-type]
+    (group,) = local.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    # Two more find no place on the first type, so that the second one joins.
+    ask(sandbox, "autoscaling/capacity", region="us-east-1", instance_type="m6g.large")
+    local.client("autoscaling").set_desired_capacity(
+        AutoScalingGroupName=group["AutoScalingGroupName"], DesiredCapacity=4
+    )
+    ask(sandbox, "autoscaling/capacity", region="us-east-1", instance_type="m6g.large", available=True)
+    before = instances(local, "us-east-1")
+
+    second = name_channel(local, "us-east-1", "arm", source=ARM_2)
+    local.deploy(app)  # type: ignore[arg-type]
+
+    after = instances(local, "us-east-1")
+    kinds = ("m6g.large", "m5.large")
+    assert [Counter(one["InstanceType"] for one in found) for found in (before, after)] == [
+        dict.fromkeys(kinds, 2),
+        dict.fromkeys(kinds, 2),
+    ]
+    ids = {
+        kind: [{one["InstanceId"] for one in found if one["InstanceType"] == kind} for found in (before, after)]
+        for kind in kinds
+    }
+    assert ids["m5.large"][0] == ids["m5.large"][1]
+    assert not ids["m6g.large"][0] & ids["m6g.large"][1]
+    assert {one["ImageId"] for one in after if one["InstanceType"] == "m6g.large"} == {second}
