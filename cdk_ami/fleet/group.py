@@ -105,7 +105,8 @@ class ZonalShift(StrEnum):
 class GroupOptions(NamedTuple):
     """How a group behaves.
 
-    The attributes are arguments of `ImageFleet`, and are described there.
+    The attributes are arguments of `ImageFleet`, and are described there.  The last says that a mixed group names its
+    AMIs beside its launch templates.
     """
 
     zone_balance: ZoneBalance
@@ -124,6 +125,7 @@ class GroupOptions(NamedTuple):
     scale_in_protection: bool = False
     group_metrics: bool = False
     mixed: MixedInstances | None = None
+    names_images: bool = False
 
     def find_faults(self, faults: Faults) -> None:
         """Record in ``faults`` what Auto Scaling would refuse."""
@@ -201,7 +203,7 @@ def _what_it_launches(group: GroupOptions, launch: RenderedLaunch) -> dict[str, 
 
     mixed = group.mixed
     return {
-        "mixed_instances_policy": mixed_policy(mixed, launch),
+        "mixed_instances_policy": mixed_policy(mixed, launch, names_images=group.names_images),
         "capacity_rebalance": mixed.rebalance_capacity or None,
         "desired_capacity_type": None if mixed.unit == "units" else mixed.unit.value,
     }

@@ -233,6 +233,7 @@ class ImageFleet(Construct):
             scale_in_protection=scale_in_protection,
             group_metrics=group_metrics,
             mixed=mixed,
+            names_images=rollout is not None and rollout.refresh.strategy == "ReplaceRootVolume",
         )
         options.find_faults(faults)
         _find_scaling_faults(scaling, target_groups, faults)

@@ -173,6 +173,7 @@ class RenderedLaunch(NamedTuple):
         image_id: What stands for the AMI in the template.
         profile_name: Name of the instance profile.
         choice_templates: The launch template of each choice of a mixed fleet; those of one image share one.
+        choice_image_ids: What stands for the AMI of each choice.
     """
 
     launch_template: ec2.CfnLaunchTemplate
@@ -180,6 +181,7 @@ class RenderedLaunch(NamedTuple):
     image_id: str
     profile_name: str
     choice_templates: Sequence[ec2.CfnLaunchTemplate] = ()
+    choice_image_ids: Sequence[str] = ()
 
     @property
     def resolves_at_launch(self) -> bool:
@@ -225,16 +227,19 @@ def render_launch(scope: Construct, launch: Launch) -> RenderedLaunch:
         return ec2.CfnLaunchTemplate(scope, construct_id, launch_template_data=data)
 
     own = template("LaunchTemplate", launch.image, image_id)
-    by_image = {id(launch.image): own}
+    by_image = {id(launch.image): (own, image_id)}
     for image in launch.choice_images:
         if id(image) not in by_image:
-            by_image[id(image)] = template(f"LaunchTemplate{len(by_image) + 1}", image, _image_id(scope, image))
+            its_id = _image_id(scope, image)
+            by_image[id(image)] = (template(f"LaunchTemplate{len(by_image) + 1}", image, its_id), its_id)
+    choices = [by_image[id(image)] for image in launch.choice_images]
     return RenderedLaunch(
         launch_template=own,
         identity=identity,
         image_id=image_id,
         profile_name=profile.ref,
-        choice_templates=tuple(by_image[id(image)] for image in launch.choice_images),
+        choice_templates=tuple(found for found, _ in choices),
+        choice_image_ids=tuple(found for _, found in choices),
     )
 
 

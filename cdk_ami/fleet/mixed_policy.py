@@ -18,7 +18,7 @@ _SHAPE = autoscaling.CfnAutoScalingGroup
 
 
 def mixed_policy(
-    mixed: MixedInstances, launch: RenderedLaunch
+    mixed: MixedInstances, launch: RenderedLaunch, *, names_images: bool
 ) -> autoscaling.CfnAutoScalingGroup.MixedInstancesPolicyProperty:
     """Return the mixed instances policy of ``mixed``.
 
@@ -29,14 +29,18 @@ def mixed_policy(
     Args:
         mixed: The choices, checked before.
         launch: The launch templates.
+        names_images: Whether each override names its AMI besides, which a refresh that replaces root volumes goes by.
+            https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_LaunchTemplateOverrides.html
     """
     own = launch.launch_template
     return _SHAPE.MixedInstancesPolicyProperty(
         launch_template=_SHAPE.LaunchTemplateProperty(
             launch_template_specification=_specification(own),
             overrides=[
-                _override(choice, None if template is own else template)
-                for choice, template in zip(mixed.choices, launch.choice_templates, strict=True)
+                _override(choice, None if template is own else template, image_id if names_images else None)
+                for choice, template, image_id in zip(
+                    mixed.choices, launch.choice_templates, launch.choice_image_ids, strict=True
+                )
             ],
         ),
         instances_distribution=_distribution(mixed),
@@ -52,7 +56,7 @@ def _specification(
 
 
 def _override(
-    choice: InstanceChoice | InstanceNeeds, template: ec2.CfnLaunchTemplate | None
+    choice: InstanceChoice | InstanceNeeds, template: ec2.CfnLaunchTemplate | None, image_id: str | None
 ) -> autoscaling.CfnAutoScalingGroup.LaunchTemplateOverridesProperty:
     specification = None if template is None else _specification(template)
     if isinstance(choice, InstanceChoice):
@@ -60,9 +64,10 @@ def _override(
             instance_type=choice.instance_type,
             weighted_capacity=None if choice.weight is None else str(choice.weight),
             launch_template_specification=specification,
+            image_id=image_id,
         )
     return _SHAPE.LaunchTemplateOverridesProperty(
-        instance_requirements=_requirements(choice), launch_template_specification=specification
+        instance_requirements=_requirements(choice), launch_template_specification=specification, image_id=image_id
     )
 
 

@@ -33,6 +33,8 @@ from cdk_ami import (
     WarmPoolState,
     ZonalShift,
 )
+from cdk_ami.fleet.refresh import Refresh, RefreshStrategy
+from cdk_ami.fleet.rollout import Rollout
 from tests.fleet.network import network
 from tests.support.synth import get_att, make_stack, resources_of, template_of
 
@@ -146,6 +148,15 @@ def make_fleets(stack: cdk.Stack, vpc: ec2.IVpc) -> dict[str, ImageFleet]:
                 unit=CapacityUnit.VCPUS,
             ),
             "desired_size": 8,
+        },
+        "InPlace": {
+            "mixed": MixedInstances(
+                choices=[
+                    InstanceChoice(instance_type="m7g.large", image=ARM),
+                    InstanceChoice(instance_type="m7i.large"),
+                ]
+            ),
+            "rollout": Rollout.in_deployment(refresh=Refresh(strategy=RefreshStrategy.ROOT_VOLUME)),
         },
         "Launched": {
             "image": AT_LAUNCH,
@@ -287,6 +298,13 @@ def test_both_architectures_share_a_group_and_each_image_has_its_launch_template
         ],
     }
     assert "LaunchTemplate" not in rendered.group("Types")
+
+
+def test_overrides_name_their_amis_where_a_refresh_replaces_root_volumes(rendered: Rendered) -> None:
+    overrides = rendered.group("InPlace")["MixedInstancesPolicy"]["LaunchTemplate"]["Overrides"]
+
+    assert [one["ImageId"]["Ref"][:-8] for one in overrides] == ["ChannelWebArmLatest", "ChannelWebLatest"]
+    assert "ImageId" not in str(rendered.group("Types")["MixedInstancesPolicy"])
 
 
 def test_spot_shares_are_rendered_and_weights_leave_the_number_of_instances_open(rendered: Rendered) -> None:
