@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cdk_ami import ImageChannel, Replacement, Volume, ZonalInstances
+from cdk_ami import ImageChannel, InstanceCapture, Replacement, Volume, ZonalInstances
 from cdk_ami.settings import Settings, load
 from tests.fleet.network import network
 from tests.stacks.conftest import templates_of
@@ -94,4 +94,18 @@ def test_kept_servers_and_their_volumes_keep_their_ids() -> None:
         "TwinsInterfaceB14E0FDF0F": "AWS::EC2::NetworkInterface",
         "TwinsVolumeA1Sdf2FB79820": "AWS::EC2::Volume",
         "TwinsVolumeB1SdfCD67C284": "AWS::EC2::Volume",
+    }
+
+
+def test_what_a_capture_and_its_producer_name_keeps_its_ids() -> None:
+    stack = make_stack()
+    InstanceCapture(stack, "Capture", name="shop", instance="i-0123456789abcdef0", test=None)
+
+    named = {"AWS::ImageBuilder::DistributionConfiguration", "AWS::Logs::LogGroup", "AWS::StepFunctions::StateMachine"}
+    found = {name: one["Type"] for name, one in template_of(stack)["Resources"].items() if one["Type"] in named}
+    assert found == {
+        "CaptureMachineC501FCE0": "AWS::StepFunctions::StateMachine",
+        "CaptureProducerDistributionD1230861": "AWS::ImageBuilder::DistributionConfiguration",
+        "CaptureProducerLogGroupB709507F": "AWS::Logs::LogGroup",
+        "CaptureProducerMachine29F31B5B": "AWS::StepFunctions::StateMachine",
     }

@@ -31,6 +31,7 @@ from cdk_ami.distribution.producer import ImageProducer
 from cdk_ami.distribution.producer_permissions import ExecutionPermissions, Place
 from cdk_ami.distribution.target import FastLaunch, LaunchTemplateUpdate, Target
 from cdk_ami.errors import ConfigError
+from cdk_ami.sandbox import jsonpath
 from cdk_ami.sandbox.server import Sandbox
 from cdk_ami.sandbox.stepfunctions import intrinsics
 from tests.support.control import ask
@@ -68,6 +69,13 @@ def shop_template() -> dict[str, Any]:
     producer.on_distributed("Distributed")
     producer.on_failed("Failing")
     return template_of(stack)
+
+
+def definition_of(template: dict[str, Any]) -> str:
+    """Return the definition of the one state machine, with ``x`` for what only the deployment knows."""
+    (machine,) = resources_of(template, "AWS::StepFunctions::StateMachine").values()
+    parts = machine["Properties"]["DefinitionString"]["Fn::Join"][1]
+    return "".join(part if isinstance(part, str) else "x" for part in parts)
 
 
 def own_ami(ec2: Any, name: str) -> str:
@@ -264,6 +272,13 @@ def test_a_project_and_an_image_start_it_with_what_their_events_hold() -> None:
     assert built["Targets"][0]["InputTransformer"]["InputPathsMap"] == {"detail-build-id": "$.detail.build-id"}
     assert baked["EventPattern"]["detail"] == {"state": {"status": ["AVAILABLE"]}}
     assert baked["Targets"][0]["InputTransformer"]["InputPathsMap"] == {"resources-0-": "$.resources[0]"}
+    shown = {
+        "Builds": [
+            {"ExportedEnvironmentVariables": [{"Name": "A", "Value": "1"}, {"Name": "AMI_ID", "Value": "ami-1"}]}
+        ]
+    }
+    states = json.loads(definition_of(template))["States"]
+    assert jsonpath.read(states["ReadBuild"]["ResultSelector"]["amis.$"], shown) == ["ami-1"]
     granted = json.dumps(resources_of(template, "AWS::IAM::Policy"))
     assert "codebuild:BatchGetBuilds" in granted
     ended = {

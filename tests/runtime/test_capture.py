@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.stub import Stubber
 
 from cdk_ami.build.capture_plan import STATE_TAG, Afterwards, capture_name
 from cdk_ami.runtime import capture as runtime
@@ -186,3 +188,16 @@ def test_what_cannot_be_captured_is_said_before_anything_is_touched(hand: Hand) 
     assert "it is terminated" in problems(gone)
     assert "no volume at /dev/sdz" in problems(hand.server, without=("/dev/sdz",))
     assert capture_name("Shop", "monday") == hand.order().name
+
+
+def test_an_ami_that_failed_gives_its_name_back_for_the_next_try() -> None:
+    ec2 = boto3.client("ec2", region_name="us-east-1")
+    failed = {"ImageId": "ami-0123456789abcdef0", "State": "failed", "StateReason": {"Message": "a volume is gone"}}
+    with Stubber(ec2) as stubber:
+        stubber.add_response("describe_images", {"Images": [failed]}, {"ImageIds": ["ami-0123456789abcdef0"]})
+        stubber.add_response("deregister_image", {}, {"ImageId": "ami-0123456789abcdef0"})
+
+        with pytest.raises(runtime.CaptureError, match="a volume is gone; run the same command to try again"):
+            runtime.snapshots_of(ec2, "ami-0123456789abcdef0")
+
+        stubber.assert_no_pending_responses()
