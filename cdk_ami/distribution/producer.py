@@ -69,12 +69,11 @@ class ImageProducer(Construct):
     Example:
         ::
 
-            project = codebuild.Project.from_project_name(stack, "Project", "bake")
-            producer = ImageProducer(
-                stack, "Shop", name="shop", distribution=Distribution.to_regions("us-east-1", "eu-west-1")
+            web = GoldenImage.from_name(stack, "Web", "web")
+            asia = ImageProducer(
+                stack, "Asia", name="web", wave="asia", distribution=Distribution.to_regions("ap-south-1")
             )
-            producer.start_from(project)
-            image = producer.machine_image()
+            asia.start_from(web)
 
     Args:
         scope: Where the producer goes.

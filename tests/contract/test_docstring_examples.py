@@ -24,6 +24,8 @@ SHOWN = [
     "ImageChannel",
     "ImageFleet",
     "ImageKey",
+    "ImageProducer",
+    "InstanceCapture",
     "KeyGrant",
     "MixedInstances",
     "Promotion",
@@ -65,6 +67,8 @@ def test_an_example_runs_and_its_stack_renders(name: str, monkeypatch: pytest.Mo
         "Promotion": "AWS::StepFunctions::StateMachine",
         "Scaling": "AWS::AutoScaling::ScalingPolicy",
         "ImageKey": "AWS::KMS::Key",
+        "ImageProducer": "AWS::StepFunctions::StateMachine",
+        "InstanceCapture": "AWS::StepFunctions::StateMachine",
         "KeyGrant": "Custom::KeyGrant",
         "ZonalInstances": "AWS::EC2::Instance",
     }
