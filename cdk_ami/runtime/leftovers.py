@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from cdk_ami.naming import normalized
+from cdk_ami.naming import channel_parameter, normalized
 from cdk_ami.runtime.inventory import take_inventory
 from cdk_ami.runtime.regions import RegionClients
 
-_KINDS: Final = ("channel", "image", "ami", "snapshot")
+_KINDS: Final = ("channel", "record", "image", "ami", "snapshot")
 """In the order of removal: nothing may point at what is about to go."""
 
 _REFERENCES_MAX: Final = 10
@@ -30,7 +30,8 @@ class Leftover:
 
     Attributes:
         region: Region.
-        kind: ``channel``, ``image`` (an Image Builder image resource), ``ami`` or ``snapshot``.
+        kind: ``channel``, ``record`` (what promotions have written down), ``image`` (an Image Builder image resource),
+            ``ami`` or ``snapshot``.
         name: Parameter name, ARN or id.
         about: What it belongs to: of a channel and a snapshot the AMI, of the others version and build.
         used_by: Instances that run it and launch templates that name it; something in use is never removed.
@@ -57,6 +58,7 @@ def find_leftovers(clients: RegionClients, image: str) -> tuple[Leftover, ...]:
     def found() -> Iterator[Leftover]:
         for name, held in holdings.channels.items():
             yield Leftover(region=clients.region, kind="channel", name=name, about=held, used_by=_users(users, held))
+        yield from _records(clients, image)
         for arn in _image_resources(clients.imagebuilder, image):
             version = arn.partition(":image/")[2].partition("/")[2]
             yield Leftover(region=clients.region, kind="image", name=arn, about=version, built_in=clients.region)
@@ -127,7 +129,7 @@ def remove_leftovers(clients: RegionClients, leftovers: Sequence[Leftover]) -> I
 
 def _remove(clients: RegionClients, left: Leftover) -> None:
     match left.kind:
-        case "channel":
+        case "channel" | "record":
             clients.ssm.delete_parameter(Name=left.name)
         case "image":
             clients.imagebuilder.delete_image(imageBuildVersionArn=left.name)
@@ -135,6 +137,20 @@ def _remove(clients: RegionClients, left: Leftover) -> None:
             clients.ec2.deregister_image(ImageId=left.name)
         case "snapshot":
             clients.ec2.delete_snapshot(SnapshotId=left.name)
+
+
+def _records(clients: RegionClients, image: str) -> Iterator[Leftover]:
+    """Yield the parameters that promotions and rollbacks have left: the lock, and how the last of them ended.
+
+    Those that name state machines belong to stacks, which delete them; while one stands, it uses the others.
+    """
+    path = channel_parameter(image, "promotion")
+    pages = clients.ssm.get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True)
+    found = {one["Name"]: one["Value"] for page in pages for one in page["Parameters"]}
+    machines = {name: value for name, value in found.items() if name.startswith(f"{path}/machines/")}
+    for name in found.keys() - machines.keys():
+        used = tuple(sorted(machines.values()))
+        yield Leftover(region=clients.region, kind="record", name=name, about="promotions", used_by=used)
 
 
 def _launch_templates(ec2: Any, image_ids: Sequence[str]) -> Iterator[tuple[str, str]]:

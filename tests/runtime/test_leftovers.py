@@ -54,6 +54,20 @@ def test_removal_leaves_nothing_and_can_be_repeated(clients: OfRegion) -> None:
     assert here.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"] == []
 
 
+def test_what_promotions_wrote_down_goes_when_no_promotion_stands(clients: OfRegion) -> None:
+    here = clients()
+    path = "/imagebuilder/web/promotion"
+    for name in ("lock/00000001", "outcomes/stable", "machines/stable"):
+        here.ssm.put_parameter(Name=f"{path}/{name}", Value="arn", Type="String")
+
+    standing = list(remove_leftovers(here, find_leftovers(here, "web")))
+    here.ssm.delete_parameter(Name=f"{path}/machines/stable")
+    gone = list(remove_leftovers(here, find_leftovers(here, "web")))
+
+    assert standing == []
+    assert [left.name for left in gone] == [f"{path}/lock/00000001", f"{path}/outcomes/stable"]
+
+
 def test_what_an_instance_runs_is_kept_with_its_channel_and_snapshots(clients: OfRegion) -> None:
     here = clients()
     used, unused = make_ami(here.ec2), make_ami(here.ec2, version="1.0.1/1")

@@ -107,7 +107,7 @@ def restore(
     value, version = held(ssm, name)
     base = version if base < 0 else base
     answer = {"attempt": attempt + 1, "base": base, "stands": True}
-    if value not in {change["ami"], change["before"]}:
+    if value not in {change["ami"], change["before"]} or change["ami"] == change["before"]:
         return answer
     if value == change["before"] and (not force or version > base):
         return answer
