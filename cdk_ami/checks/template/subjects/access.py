@@ -83,6 +83,13 @@ _GOOD: Final = _role(_EC2, _ALLOW % ("'s3:GetObject'", "'arn:aws:s3:::builds/*'"
         _role(_trust("{Service: scheduler.amazonaws.com}")),
     ),
     good=(
+        _role(_trust(f"{{Service: {_SERVICE}}}", ", Condition: {StringEquals: {'aws:SourceOrgID': o-a1b2c3d4e5}}")),
+        _role(
+            _trust(
+                f"{{Service: {_SERVICE}}}",
+                ", Condition: {'ForAnyValue:StringLike': {'aws:SourceOrgPaths': o-a1b2c3d4e5/*}}",
+            )
+        ),
         _GOOD,
         _role(_trust(f"{{Service: {_SERVICE}}}", _SOURCE)),
         _role(_trust(f"{{Service: {_SERVICE}}}", ", Condition: {ArnLike: {'aws:sourcearn': !Ref A}}")),
@@ -137,6 +144,10 @@ def trust_everybody(it: Resource) -> Iterator[Problem]:
         "P: {Type: AWS::IAM::Policy, Properties: {PolicyDocument: {Statement: {Effect: Allow, NotAction: 'iam:*', Resource: '*'}}}}",
     ),
     good=(
+        _role(
+            _EC2,
+            ", Policies: [{PolicyName: p, PolicyDocument: {Statement: [{Effect: Allow, Action: 'iam:PassRole', Resource: '*', Condition: {StringEquals: {'iam:PassedToService': ec2.amazonaws.com}}}]}}]",
+        ),
         _GOOD,
         _role(_EC2, ", ManagedPolicyArns: ['arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore']"),
         _role(_EC2, _ALLOW % ("'ec2:Describe*'", "'*'")),
@@ -197,6 +208,7 @@ def _build_roles(it: Resource) -> Iterator[Resource]:
     source=_BUILD_ROLE,
     bad=(_PROFILED % (_trust(f"{{Service: {_SERVICE}}}"), _CORE),),
     good=(
+        _PROFILED % (_trust("{Service: ec2.amazonaws.com.cn}"), _CORE),
         _PROFILED % (_EC2, _CORE),
         _PROFILED % ("!Ref Trust", _CORE),
         _PROFILED % (_trust("{Service: !Ref S}"), _CORE),
@@ -226,10 +238,50 @@ def _untrusted(place: Place, role: Resource, service: str) -> Iterator[Problem]:
     why="Systems Manager never sees the build instance: the build waits for it and fails.",
     source=_BUILD_ROLE,
     bad=(
+        """
+Role: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {Statement: [{Effect: Allow, Principal: {Service: ec2.amazonaws.com}, Action: 'sts:AssumeRole'}]}}}
+Profile: {Type: AWS::IAM::InstanceProfile, Properties: {Roles: [!Ref Role]}}
+Build: {Type: AWS::ImageBuilder::InfrastructureConfiguration, Properties: {Name: w, InstanceProfileName: !Ref Profile}}
+Policy:
+  Type: AWS::IAM::Policy
+  Properties: {PolicyName: p, Roles: [!Ref Role], PolicyDocument: {Statement: [{Effect: Allow, Action: 'ec2:Describe*', Resource: '*'}]}}
+""",
+        """
+Role: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {Statement: [{Effect: Allow, Principal: {Service: ec2.amazonaws.com}, Action: 'sts:AssumeRole'}]}}}
+Profile: {Type: AWS::IAM::InstanceProfile, Properties: {Roles: [!Ref Role]}}
+Build: {Type: AWS::ImageBuilder::InfrastructureConfiguration, Properties: {Name: w, InstanceProfileName: !Ref Profile}}
+Policy:
+  Type: AWS::IAM::Policy
+  Properties: {PolicyName: p, Roles: [!Ref Other], PolicyDocument: {Statement: [{Effect: Allow, Action: 'ssm:UpdateInstanceInformation', Resource: '*'}]}}
+""",
         _PROFILED % (_EC2, ""),
         _PROFILED % (_EC2, ", ManagedPolicyArns: ['arn:aws:iam::aws:policy/EC2InstanceProfileForImageBuilder']"),
     ),
     good=(
+        """
+Role: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {Statement: [{Effect: Allow, Principal: {Service: ec2.amazonaws.com}, Action: 'sts:AssumeRole'}]}}}
+Profile: {Type: AWS::IAM::InstanceProfile, Properties: {Roles: [!Ref Role]}}
+Build: {Type: AWS::ImageBuilder::InfrastructureConfiguration, Properties: {Name: w, InstanceProfileName: !Ref Profile}}
+Policy:
+  Type: AWS::IAM::Policy
+  Properties: {PolicyName: p, Roles: [!Ref Role], PolicyDocument: {Statement: [{Effect: Allow, Action: 'ssm:UpdateInstanceInformation', Resource: '*'}]}}
+""",
+        """
+Role: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {Statement: [{Effect: Allow, Principal: {Service: ec2.amazonaws.com}, Action: 'sts:AssumeRole'}]}}}
+Profile: {Type: AWS::IAM::InstanceProfile, Properties: {Roles: [!Ref Role]}}
+Build: {Type: AWS::ImageBuilder::InfrastructureConfiguration, Properties: {Name: w, InstanceProfileName: !Ref Profile}}
+Policy:
+  Type: AWS::IAM::Policy
+  Properties: {PolicyName: p, Roles: !Ref Roles, PolicyDocument: {Statement: [{Effect: Allow, Action: 'ec2:Describe*', Resource: '*'}]}}
+""",
+        """
+Role: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: {Statement: [{Effect: Allow, Principal: {Service: ec2.amazonaws.com}, Action: 'sts:AssumeRole'}]}}}
+Profile: {Type: AWS::IAM::InstanceProfile, Properties: {Roles: [!Ref Role]}}
+Build: {Type: AWS::ImageBuilder::InfrastructureConfiguration, Properties: {Name: w, InstanceProfileName: !Ref Profile}}
+Policy:
+  Type: AWS::IAM::Policy
+  Properties: {PolicyName: p, Roles: [!If [C, !Ref Role, !Ref Other]], PolicyDocument: {Statement: [{Effect: Allow, Action: 'ec2:Describe*', Resource: '*'}]}}
+""",
         _PROFILED % (_EC2, _CORE),
         _PROFILED % (_EC2, _ALLOW % ("['ssm:UpdateInstanceInformation', 'ssmmessages:*']", "'*'")),
         _PROFILED % (_EC2, ", ManagedPolicyArns: [!Ref Own]"),
@@ -355,6 +407,13 @@ def _ingress(it: Resource) -> list[Place]:
     why="Everybody may knock where only operators log in.",
     source="https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html",
     bad=(
+        """
+Group: {Type: AWS::EC2::SecurityGroup, Properties: {GroupDescription: web}}
+Rule: {Type: AWS::EC2::SecurityGroupIngress, Properties: {GroupId: !GetAtt Group.GroupId, IpProtocol: tcp, FromPort: 80, ToPort: 80, CidrIp: 0.0.0.0/0}}
+Build:
+  Type: AWS::ImageBuilder::InfrastructureConfiguration
+  Properties: {Name: w, InstanceProfileName: p, SubnetId: s, SecurityGroupIds: [!GetAtt Group.GroupId]}
+""",
         "{SecurityGroupIngress: [{IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: 0.0.0.0/0}]}",
         "{SecurityGroupIngress: [{IpProtocol: tcp, FromPort: 0, ToPort: 65535, CidrIp: 10.0.0.0/8}, {IpProtocol: '-1', CidrIpv6: '::/0'}]}",
         "{SecurityGroupIngress: [{IpProtocol: '6', FromPort: '3000', ToPort: '4000', CidrIpv6: '::/0'}]}",
@@ -367,6 +426,12 @@ Build:
 """,
     ),
     good=(
+        """
+Group: {Type: AWS::EC2::SecurityGroup, Properties: {SecurityGroupIngress: [{IpProtocol: tcp, FromPort: 443, ToPort: 443, CidrIp: 0.0.0.0/0}]}}
+Build:
+  Type: AWS::ImageBuilder::InfrastructureConfiguration
+  Properties: {Name: w, InstanceProfileName: p, SubnetId: s, SecurityGroupIds: [!GetAtt Other.GroupId]}
+""",
         "{GroupDescription: web}",
         "{SecurityGroupIngress: [{IpProtocol: tcp, FromPort: 443, ToPort: 443, CidrIp: 0.0.0.0/0}]}",
         "{SecurityGroupIngress: [{IpProtocol: tcp, FromPort: 22, ToPort: 22, CidrIp: 10.0.0.0/8}]}",
@@ -433,8 +498,9 @@ def open_key(it: Resource) -> Iterator[Problem]:
     on=(KEY,),
     why="What one key has encrypted for years is lost at once with it.",
     source=f"{_KMS}rotate-keys.html",
-    bad=("{Description: golden}", "{EnableKeyRotation: 'false'}"),
+    bad=("{KeySpec: SYMMETRIC_DEFAULT, Origin: AWS_KMS}", "{Description: golden}", "{EnableKeyRotation: 'false'}"),
     good=(
+        "{KeySpec: !Ref Spec}",
         "{EnableKeyRotation: true}",
         "{EnableKeyRotation: !Ref R}",
         "{KeySpec: RSA_2048, KeyUsage: SIGN_VERIFY}",
@@ -473,6 +539,12 @@ def key_waiting(it: Resource) -> Iterator[Problem]:
     why="The images that the key encrypts outlive the stack, and nobody can ever start them again.",
     source=f"{_KMS}deleting-keys.html",
     bad=(
+        """
+Key: {Type: AWS::KMS::Key, Properties: {EnableKeyRotation: true}}
+Out:
+  Type: AWS::ImageBuilder::DistributionConfiguration
+  Properties: {Name: w, Distributions: [{Region: us-east-1, AmiDistributionConfiguration: {KmsKeyId: !Ref Key}}]}
+""",
         """
 Key: {Type: AWS::KMS::Key, Properties: {EnableKeyRotation: true}}
 Web:

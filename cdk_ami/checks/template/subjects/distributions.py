@@ -113,7 +113,11 @@ bind(
         "{Name: web, Distributions: [{Region: us-east-1, LicenseConfigurationArns: [a]}, "
         "{Region: eu-west-1, LicenseConfigurationArns: [a]}, {Region: us-east-1, LicenseConfigurationArns: [a]}]}",
     ),
-    good=(_GOOD, _UNKNOWN),
+    good=(
+        "{Name: web, Distributions: [{Region: !Ref R, LicenseConfigurationArns: [a]}, {Region: !Ref R, LicenseConfigurationArns: [a]}]}",
+        _GOOD,
+        _UNKNOWN,
+    ),
 )
 def regions_once(it: Resource) -> Iterator[Problem]:
     """A list of Regions names each Region once."""
@@ -281,6 +285,7 @@ def public_encrypted(it: Resource) -> Iterator[Problem]:
         _out(f"{_BUILD_DATE}, LaunchPermissionConfiguration: {{OrganizationArns: !Ref O}}"),
     ),
     good=(
+        _out(f"{_BUILD_DATE}, LaunchPermissionConfiguration: {{UserGroups: [all], UserIds: [{_OTHER}]}}"),
         _GOOD,
         _UNKNOWN,
         _out(f"{_BUILD_DATE}, {_KEY}, LaunchPermissionConfiguration: {{UserIds: [{_OTHER}]}}"),
@@ -373,6 +378,19 @@ def kms_key_region(it: Resource) -> Iterator[Problem]:
 Key:
   Type: AWS::KMS::Key
   Properties:
+    KeyPolicy: {Statement: [{Effect: Allow, Principal: {AWS: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:root'}, Action: 'kms:*', Resource: '*'}]}
+Out:
+  Type: AWS::ImageBuilder::DistributionConfiguration
+  Properties:
+    Name: web
+    Distributions:
+      - {Region: us-east-1, AmiDistributionConfiguration: {KmsKeyId: alias/other, TargetAccountIds: ['210987654321']}}
+      - {Region: us-east-1, AmiDistributionConfiguration: {KmsKeyId: !Ref Key, TargetAccountIds: ['210987654321']}}
+""",
+        """
+Key:
+  Type: AWS::KMS::Key
+  Properties:
     KeyPolicy: {Statement: [{Effect: Allow, Principal: {AWS: 'arn:aws:iam::123456789012:root'}, Action: 'kms:*', Resource: '*'}]}
 Out:
   Type: AWS::ImageBuilder::DistributionConfiguration
@@ -386,6 +404,17 @@ Out:
 """,
     ),
     good=(
+        """
+Key:
+  Type: AWS::KMS::Key
+  Properties:
+    KeyPolicy: {Statement: [{Effect: Allow, Principal: {AWS: '*'}, Action: 'kms:*', Resource: '*', Condition: {}}]}
+Out:
+  Type: AWS::ImageBuilder::DistributionConfiguration
+  Properties:
+    Name: web
+    Distributions: [{Region: us-east-1, AmiDistributionConfiguration: {KmsKeyId: !Ref Key, TargetAccountIds: ['210987654321']}}]
+""",
         _GOOD,
         """
 Key:
@@ -502,6 +531,7 @@ Out:
 """,
     ),
     good=(
+        _out(more="LaunchTemplateConfigurations: [{LaunchTemplateId: lt-0123456789abcdef0}]"),
         """
 Fleet: {Type: AWS::EC2::LaunchTemplate, Properties: {LaunchTemplateData: {MetadataOptions: {HttpTokens: required}}}}
 Out:
@@ -677,10 +707,17 @@ def parameter_data_type(it: Resource) -> Iterator[Problem]:
     source=f"{_IB}API_SsmParameterConfiguration.html",
     bad=(
         _out(
+            more="SsmParameterConfigurations: [{ParameterName: /imagebuilder/web, AmiAccountId: '1'}, {ParameterName: /imagebuilder/web, AmiAccountId: '1'}]"
+        ),
+        _out(
             more="SsmParameterConfigurations: [{ParameterName: /imagebuilder/web}, {ParameterName: /imagebuilder/web}]"
         ),
     ),
     good=(
+        _out(
+            more="SsmParameterConfigurations: [{ParameterName: /imagebuilder/web, AmiAccountId: '1'}, {ParameterName: /imagebuilder/web, AmiAccountId: '2'}]"
+        ),
+        _out(more="SsmParameterConfigurations: [{ParameterName: !Ref A}, {ParameterName: !Ref A}]"),
         _out(
             more="SsmParameterConfigurations: [{ParameterName: /imagebuilder/web}, {ParameterName: /imagebuilder/db}]"
         ),
@@ -718,7 +755,32 @@ Line:
   Properties: {Name: web, ImageRecipeArn: !GetAtt Web.Arn, DistributionConfigurationArn: !GetAtt Out.Arn}
 """,
     ),
-    good=(_out(more="FastLaunchConfigurations: [{Enabled: true, MaxParallelLaunches: 6}]"), _GOOD),
+    good=(
+        """
+Web:
+  Type: AWS::ImageBuilder::ImageRecipe
+  Properties: {Name: w, Version: 1.0.x, ParentImage: 'arn:aws:imagebuilder:us-east-1:aws:image/amazon-linux-2023-x86/x.x.x'}
+Out:
+  Type: AWS::ImageBuilder::DistributionConfiguration
+  Properties: {Name: web, Distributions: [{Region: us-east-1, FastLaunchConfigurations: [{Enabled: false}]}]}
+Line:
+  Type: AWS::ImageBuilder::ImagePipeline
+  Properties: {Name: web, ImageRecipeArn: !GetAtt Web.Arn, DistributionConfigurationArn: !GetAtt Out.Arn}
+""",
+        """
+Web:
+  Type: AWS::ImageBuilder::ImageRecipe
+  Properties: {Name: w, Version: 1.0.x, ParentImage: 'arn:aws:imagebuilder:us-east-1:aws:image/windows-server-2022-english-full-base-x86/x.x.x'}
+Out:
+  Type: AWS::ImageBuilder::DistributionConfiguration
+  Properties: {Name: web, Distributions: [{Region: us-east-1, FastLaunchConfigurations: [{Enabled: true}]}]}
+Line:
+  Type: AWS::ImageBuilder::ImagePipeline
+  Properties: {Name: web, ImageRecipeArn: !GetAtt Web.Arn, DistributionConfigurationArn: !GetAtt Out.Arn}
+""",
+        _out(more="FastLaunchConfigurations: [{Enabled: true, MaxParallelLaunches: 6}]"),
+        _GOOD,
+    ),
 )
 def fast_launch(it: Resource) -> Iterator[Problem]:
     """Fast launch is for Windows, with at least six launches at a time."""
@@ -740,6 +802,14 @@ def fast_launch(it: Resource) -> Iterator[Problem]:
     why="The service refuses the pipeline.",
     source=f"{_IB}API_Distribution.html",
     bad=(
+        """
+Out:
+  Type: AWS::ImageBuilder::DistributionConfiguration
+  Properties: {Name: web, Distributions: [{Region: us-east-1, AmiDistributionConfiguration: {Name: 'web {{ imagebuilder:buildDate }}'}}]}
+Line:
+  Type: AWS::ImageBuilder::ImagePipeline
+  Properties: {Name: web, ContainerRecipeArn: !GetAtt Web.Arn, DistributionConfigurationArn: !GetAtt Out.Arn}
+""",
         """
 Out:
   Type: AWS::ImageBuilder::DistributionConfiguration

@@ -81,6 +81,7 @@ def parameter_change_failed(it: Resource) -> Iterator[Problem]:
     why="The service refuses the workflow.",
     source=_WORKFLOWS,
     bad=(
+        "{Name: web, Version: 1.0.0, Type: TEST, Data: '{schemaVersion: 1.0, steps: [x]}'}",
         "{Name: web, Version: 1.0.0, Type: TEST, Data: 'steps: ['}",
         "{Name: web, Version: 1.0.0, Type: TEST, Data: '{name: web, schemaVersion: 1.0}'}",
         "{Name: web, Version: 1.0.0, Type: TEST, Data: '{name: web, schemaVersion: 1.0, steps: []}'}",
@@ -88,6 +89,7 @@ def parameter_change_failed(it: Resource) -> Iterator[Problem]:
         "{Name: web, Version: 1.0.0, Type: TEST, Data: '{name: w, schemaVersion: 1.0, steps: [{name: A, action: B}, {name: A, action: B}]}'}",
     ),
     good=(
+        "{Name: web, Version: 1.0.0, Type: TEST, Data: !Ref Document}",
         "{Name: web, Version: 1.0.0, Type: TEST, Data: '{name: web, schemaVersion: 1.0, steps: [{name: A, action: LaunchInstance}]}'}",
         "{Name: web, Version: 1.0.0, Type: TEST, Uri: s3://b/w.yaml}",
     ),

@@ -71,6 +71,10 @@ def _specs(it: Resource) -> list[Place]:
     source="https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/"
     "aws-properties-autoscaling-autoscalinggroup-launchtemplatespecification.html",
     bad=(
+        _group(
+            spec="MixedInstancesPolicy: {LaunchTemplate: {LaunchTemplateSpecification: {LaunchTemplateId: !Ref T, Version: '1'}, "
+            "Overrides: [{LaunchTemplateSpecification: {LaunchTemplateId: !Ref U, Version: $Latest}}]}}"
+        ),
         _group(spec="LaunchTemplate: {LaunchTemplateId: !Ref T, Version: $Latest}"),
         _group(spec="LaunchTemplate: {LaunchTemplateId: !Ref T, Version: $Default}"),
         _group(
@@ -179,6 +183,7 @@ def group_sizes(it: Resource) -> Iterator[Problem]:
         _group(zones="AvailabilityZones: [us-east-1a, us-east-1a]"),
     ),
     good=(
+        _group(zones="AvailabilityZoneIds: [use1-az1, use1-az2]"),
         _GOOD,
         _UNKNOWN,
         _group(zones="AvailabilityZones: !GetAZs ''"),
@@ -286,6 +291,16 @@ def _launch_templates(it: Resource) -> Iterator[tuple[Place, Resource | None]]:
     why="A refresh cannot roll back to, nor from, a template that looks its image up: the deployment is stuck half way.",
     source="https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-refresh-rollback.html",
     bad=(
+        _group(
+            spec="LaunchTemplate: {LaunchTemplateId: !Ref T, Version: $Default}",
+            policy="AutoScalingInstanceRefresh: {Strategy: Rolling}",
+        ),
+        _group(
+            spec="LaunchTemplate: {LaunchTemplateName: !Ref T, Version: '1'}",
+            policy="AutoScalingInstanceRefresh: {Strategy: Rolling}",
+        )
+        + "\n"
+        + _template(f"{_IMDS}, ImageId: 'resolve:ssm:/imagebuilder/web/latest'"),
         _group(policy="AutoScalingInstanceRefresh: {Strategy: Rolling}")
         + "\n"
         + _template(f"{_IMDS}, ImageId: 'resolve:ssm:/imagebuilder/web/latest'"),
@@ -405,6 +420,12 @@ def one_update_policy(it: Resource) -> Iterator[Problem]:
     source=f"{_ASG}API_RefreshPreferences.html",
     bad=(
         _group(
+            policy="AutoScalingInstanceRefresh: {Preferences: {MinHealthyPercentage: 100, MaxHealthyPercentage: 100}}"
+        ),
+        _group(policy="AutoScalingInstanceRefresh: {Preferences: {CheckpointPercentages: [0]}}"),
+        _group(policy="AutoScalingInstanceRefresh: {Preferences: {CheckpointPercentages: [50, 50]}}"),
+        _group(policy="AutoScalingInstanceRefresh: {Preferences: {MinHealthyPercentage: -2}}"),
+        _group(
             policy="AutoScalingInstanceRefresh: {Preferences: {MinHealthyPercentage: 50, MaxHealthyPercentage: 200}}"
         ),
         _group(policy="AutoScalingInstanceRefresh: {Preferences: {MinHealthyPercentage: 101}}"),
@@ -418,6 +439,10 @@ def one_update_policy(it: Resource) -> Iterator[Problem]:
         ),
     ),
     good=(
+        _group(
+            policy="AutoScalingInstanceRefresh: {Strategy: Rolling, Preferences: {MinHealthyPercentage: 0, CheckpointPercentages: [1, 100]}}"
+        ),
+        _group(policy="AutoScalingInstanceRefresh: {Preferences: {MinHealthyPercentage: 100}}"),
         _GOOD,
         _group(
             policy="AutoScalingInstanceRefresh: {Strategy: ReplaceRootVolume, Preferences: {MinHealthyPercentage: 100, "
@@ -528,6 +553,7 @@ def instance_lifetime(it: Resource) -> Iterator[Problem]:
     why="An instance whose service has died stays, as long as its machine is up, and a bad image is rolled out to the end.",
     source="https://docs.aws.amazon.com/autoscaling/ec2/userguide/health-checks-overview.html",
     bad=(
+        _group("MinSize: 1, MaxSize: 2, LoadBalancerNames: [!Ref L]"),
         _group("MinSize: 1, MaxSize: 2, TargetGroupARNs: [!Ref G]"),
         _group("MinSize: 1, MaxSize: 2, TargetGroupARNs: [!Ref G], HealthCheckType: EC2"),
     ),
@@ -559,6 +585,10 @@ def health_by_balancer(it: Resource) -> Iterator[Problem]:
         ),
     ),
     good=(
+        _group(
+            spec="MixedInstancesPolicy: {LaunchTemplate: {LaunchTemplateSpecification: {LaunchTemplateId: !Ref T, Version: '1'}, "
+            "Overrides: [{InstanceType: m7i.large}, {InstanceType: m7g.large, LaunchTemplateSpecification: {LaunchTemplateId: !Ref U}}]}}"
+        ),
         _GOOD,
         _group(
             spec="MixedInstancesPolicy: {LaunchTemplate: {LaunchTemplateSpecification: {LaunchTemplateId: !Ref T, Version: '1'}, "
@@ -588,7 +618,11 @@ def mixed_processors(it: Resource) -> Iterator[Problem]:
     on=(LAUNCH_TEMPLATE, LAUNCH_CONFIGURATION, INSTANCE),
     why="Nothing can be launched.",
     source=_LT,
-    bad=(_template(f"{_IMDS}, ImageId: ami-web"), _template(f"{_IMDS}, ImageId: 'ssm:/imagebuilder/web'")),
+    bad=(
+        "Web: {Type: AWS::EC2::Instance, Properties: {ImageId: 'resolve:ssm:/imagebuilder/web'}}",
+        _template(f"{_IMDS}, ImageId: ami-web"),
+        _template(f"{_IMDS}, ImageId: 'ssm:/imagebuilder/web'"),
+    ),
     good=(
         _GOOD_TEMPLATE,
         _template(f"{_IMDS}, ImageId: !Ref Ami"),
@@ -615,7 +649,10 @@ def image_id(it: Resource) -> Iterator[Problem]:
     on=(LAUNCH_TEMPLATE,),
     why="EC2 takes security groups of the interfaces, or of the instance, not both.",
     source=f"{_LT}",
-    bad=(_template(f"{_IMDS}, SecurityGroupIds: [sg-0a], NetworkInterfaces: [{{DeviceIndex: 0}}]"),),
+    bad=(
+        _template(f"{_IMDS}, SecurityGroups: [web], NetworkInterfaces: [{{DeviceIndex: 0}}]"),
+        _template(f"{_IMDS}, SecurityGroupIds: [sg-0a], NetworkInterfaces: [{{DeviceIndex: 0}}]"),
+    ),
     good=(_GOOD_TEMPLATE, _template(f"{_IMDS}, NetworkInterfaces: [{{DeviceIndex: 0, Groups: [sg-0a]}}]")),
 )
 def groups_and_interfaces(it: Resource) -> Iterator[Problem]:
@@ -672,6 +709,10 @@ def profile_once(it: Resource) -> Iterator[Problem]:
         _template(f"{_IMDS}, BlockDeviceMappings: [{{DeviceName: /dev/sdf, Ebs: {{VolumeSize: 20}}}}]"),
     ),
     good=(
+        _template(
+            f"{_IMDS}, BlockDeviceMappings: [{{DeviceName: /dev/sda1, Ebs: {{VolumeSize: 9}}}}, {{DeviceName: /dev/sda, Ebs: {{VolumeSize: 9}}}}, {{DeviceName: xvda, Ebs: {{VolumeSize: 9}}}}]"
+        ),
+        _template(f"{_IMDS}, BlockDeviceMappings: [{{DeviceName: /dev/sdf, NoDevice: ''}}]"),
         _GOOD_TEMPLATE,
         _template(f"{_IMDS}, BlockDeviceMappings: [{{DeviceName: /dev/xvda, Ebs: {{Encrypted: true}}}}]"),
         _template(f"{_IMDS}, BlockDeviceMappings: [{{DeviceName: /dev/xvda, Ebs: {{VolumeSize: 20}}}}]"),
@@ -698,7 +739,10 @@ def volume_in_the_clear(it: Resource) -> Iterator[Problem]:
     family=Family.FAILS,
     on=(LAUNCH_TEMPLATE, LAUNCH_CONFIGURATION, INSTANCE),
     why="EC2 refuses to start the instance.",
-    bad=(_template(f"{_IMDS}, UserData: {{'Fn::Base64': '{'#' * 16_385}'}}"),),
+    bad=(
+        "Web: {Type: AWS::EC2::Instance, Properties: {UserData: {'Fn::Base64': '" + "#" * 16_385 + "'}}}",
+        _template(f"{_IMDS}, UserData: {{'Fn::Base64': '{'#' * 16_385}'}}"),
+    ),
     good=(_template(f"{_IMDS}, UserData: {{'Fn::Base64': '{'#' * 16_384}'}}"), _GOOD_TEMPLATE),
 )
 def user_data_size(it: Resource) -> Iterator[Problem]:
@@ -714,6 +758,8 @@ def user_data_size(it: Resource) -> Iterator[Problem]:
     why="EC2 refuses user data that is no base64.",
     source="https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html",
     bad=(
+        "Web: {Type: AWS::EC2::Instance, Properties: {UserData: '#cloud-config'}}",
+        _template(f"{_IMDS}, UserData: <powershell>"),
         _template(f"{_IMDS}, UserData: '#!/bin/sh hostname'"),
         _template(f"{_IMDS}, UserData: !Sub '#!/bin/sh ${{A}}'"),
     ),
