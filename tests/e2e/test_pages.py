@@ -28,6 +28,8 @@ IN_ORDER = (
     "docs/how-to/share-with-accounts.md",
     "docs/how-to/try-it-without-an-account.md",
     "docs/how-to/promote.md",
+    "docs/how-to/distribute-an-ami.md",
+    "docs/how-to/capture-a-server.md",
     "docs/how-to/clean-up.md",
 )
 ELSEWHERE = {
@@ -43,6 +45,9 @@ ELSEWHERE = {
     "docker:": "tests/runtime/component/test_docker.py tries the command lines; no engine runs here",
     "mmdebstrap": "tests/support/debian.py makes such a directory, of fewer packages",
     "chroot:": "tests/cli/test_component_command.py and the builds of tests/sandbox/imagebuilder run in one",
+    "cdk-ami capture": "tests/cli/test_capture_command.py captures a server; the pages have none",
+    "cdk-ami distribute": "tests/cli/test_distribute_command.py distributes an AMI by a role, which the pages have not",
+    "cdk-ami retry": "tests/cli/test_distribute_command.py retries a distribution that failed",
     "cdk-ami promote": "tests/cli/test_promote_command.py starts, approves and rejects promotions",
     "cdk-ami rollback": "tests/cli/test_promote_command.py rolls channels back",
     "sandbox --port 5000": "tests/sandbox/cli runs it on a free port",
