@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cdk_ami import ImageChannel, InstanceCapture, Replacement, Volume, ZonalInstances
+from cdk_ami import Delivery, ImageChannel, InstanceCapture, Replacement, TargetAccountRole, Volume, ZonalInstances
 from cdk_ami.settings import Settings, load
 from tests.fleet.network import network
 from tests.stacks.conftest import templates_of
@@ -108,4 +108,17 @@ def test_what_a_capture_and_its_producer_name_keeps_its_ids() -> None:
         "CaptureProducerDistributionD1230861": "AWS::ImageBuilder::DistributionConfiguration",
         "CaptureProducerLogGroupB709507F": "AWS::Logs::LogGroup",
         "CaptureProducerMachine29F31B5B": "AWS::StepFunctions::StateMachine",
+
+
+def test_the_roles_of_a_target_account_keep_their_ids() -> None:
+    stack = make_stack()
+    received = Delivery(image="web", region="us-east-1", parameters=("/imagebuilder/web/latest",))
+    TargetAccountRole(stack, "Roles", source_account="210987654321", deliveries=[received])
+
+    roles = template_of(stack)["Resources"]
+
+    # Their names are fixed: another id would be a second role of the same name, which is refused.
+    assert {name: role["Properties"]["RoleName"] for name, role in roles.items()} == {
+        "RolesDistributionRole4D6E489A": "EC2ImageBuilderDistributionCrossAccountRole",
+        "RolesLifecycleRole28E86BF6": "Ec2ImageBuilderCrossAccountLifecycleAccess",
     }
