@@ -94,6 +94,8 @@ def _routes(service: str) -> Sequence[Route]:
     for name in model.operation_names:
         operation = model.operation_model(name)
         path, _, query = operation.http.get("requestUri", "/").partition("?")
+        # A client of S3 that has called an operation keeps its bucket in another member, of the model that we share.
+        path = operation.http.get("authPath", path).rstrip("/") or "/"
         wanted = dict(parse_qsl(query, keep_blank_values=True)) | _required(operation.input_shape)
         route = Route(name, operation.http.get("method", "POST"), _pattern(path), wanted)
         # S3 tells copies by a header, and its old list by what the new one adds.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
 import botocore.session
 import pytest
+from botocore.handlers import remove_bucket_from_url_paths_from_model
 from botocore.serialize import create_serializer
 
+from cdk_ami.sandbox.door import wire
 from cdk_ami.sandbox.door.asked import Asked
 
 SERVICES = [
@@ -108,3 +111,22 @@ def test_each_operation_of_a_service_is_read_back_from_the_wire(service: str) ->
             wrong.append((name, found.operation, f"{given} {found.parameters}"))
 
     assert wrong[:3] == []
+
+
+def test_paths_of_s3_hold_their_bucket_after_a_client_has_called_with_the_shared_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    operations = [("GET", "/bucket/a%20key", "GetObject"), ("PUT", "/bucket", "CreateBucket")]
+    model = wire.model_of("s3")
+    for _, _, name in operations:
+        # What botocore's own handler does to a model when the operation is called for the first time.
+        http = dict(model.operation_model(name).http)
+        remove_bucket_from_url_paths_from_model({}, SimpleNamespace(http=http), {})
+        monkeypatch.setitem(model.operation_model(name)._operation_model, "http", http)
+    wire._routes.cache_clear()
+
+    found = [wire.operation_by_path("s3", method, path, "") for method, path, _ in operations]
+
+    wire._routes.cache_clear()
+    assert [(name, labels["Bucket"]) for name, labels in found] == [("GetObject", "bucket"), ("CreateBucket", "bucket")]
+    assert found[0][1]["Key"] == "a key"
