@@ -108,6 +108,7 @@ def test_what_a_capture_and_its_producer_name_keeps_its_ids() -> None:
         "CaptureProducerDistributionD1230861": "AWS::ImageBuilder::DistributionConfiguration",
         "CaptureProducerLogGroupB709507F": "AWS::Logs::LogGroup",
         "CaptureProducerMachine29F31B5B": "AWS::StepFunctions::StateMachine",
+    }
 
 
 def test_the_roles_of_a_target_account_keep_their_ids() -> None:
