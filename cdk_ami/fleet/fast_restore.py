@@ -52,7 +52,8 @@ class FastRestore(Construct):
         construct_id: Id in ``scope``.
         channel: The channel that the fleet follows; its AMI is the account's own, or shared with its snapshots.
         zones: Availability Zones by name, those of the fleet.
-        hours: How long it stays on after the channel moved, 1 to 168.  Default: 6.
+        hours: How long it stays on after the channel moved, 1 to 168; up to an hour longer, because the function looks
+            every hour.  Default: 6.
 
     Raises:
         ConfigError: When a zone is none of the Region, or the hours are out of range.
