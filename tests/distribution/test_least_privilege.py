@@ -42,6 +42,10 @@ class Case(NamedTuple):
     keys: Keys
     allowed: bool
 
+    def key(self, name: str) -> Sequence[str] | None:
+        """Return the values of a condition key."""
+        return self.keys.get(name.lower())
+
 
 def tagged(image: str | None, by: str | None = BUILDER) -> Keys:
     """Return the condition keys of an AMI, a snapshot or a launch template with these tags."""
@@ -348,7 +352,7 @@ def test_each_role_does_its_job_and_reaches_nothing_of_another_image(documents: 
     wrong = []
     for case in CASES:
         need = Need(action=case.action, resource=case.resource)
-        allowed = judge([documents[case.role]], need, lambda name, keys=case.keys: keys.get(name.lower()))
+        allowed = judge([documents[case.role]], need, case.key)
         if (allowed is Verdict.ALLOWED) != case.allowed:
             wrong.append(case)
 

@@ -146,8 +146,8 @@ def _start(session: Session, copy: Copy, source_id: str, lent: list[str]) -> str
 
 _KEY: Final = re.compile(r"arn:[^:]+:kms:(?P<region>[^:]+):(?P<account>[^:]+):.+")
 
-_READ: Final = ("CreateGrant", "Decrypt", "DescribeKey")
-_WRITE: Final = ("CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey")
+_READ: Final[tuple[str, ...]] = ("CreateGrant", "Decrypt", "DescribeKey")
+_WRITE: Final[tuple[str, ...]] = ("CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey")
 """What a role of a target account must allow with the key of the AMI that is copied, and with that of the copy.
 https://docs.aws.amazon.com/imagebuilder/latest/userguide/cross-account-dist.html, read 2026-11-22"""
 
