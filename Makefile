@@ -48,12 +48,13 @@ test-lowest: .venv/.dev ## Run the tests of the sandbox with the lowest version 
 	@echo "moto $(LOWEST)"
 	PYTHONPATH="$(CURDIR)/.lowest:$(CURDIR)" $(BIN)/python -m pytest $(or $(TESTS),tests/sandbox)
 
-snapshots: .venv/.dev ## Write the stack snapshots anew; read the diff before you commit it
-	$(BIN)/python -m pytest tests/stacks --snapshot-update
+snapshots: .venv/.dev ## Write the snapshots of stacks and rules anew; read the diff before you commit it
+	$(BIN)/python -m pytest tests/stacks tests/checks/template/test_rules.py --snapshot-update
 
 benchmarks: .venv/.dev node_modules/.package-lock.json ## Measure synthesis, components and the sandbox
 	$(BIN)/python benchmarks/synth.py
 	$(BIN)/python benchmarks/components.py
+	$(BIN)/python benchmarks/checks.py
 	$(BIN)/python benchmarks/sandbox.py
 
 lock: ## Resolve the dependencies anew into requirements/ (needs uv)
