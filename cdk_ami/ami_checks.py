@@ -28,7 +28,7 @@ class AmiChecks:
 
     ``Validations.of(app).add_plugins(AmiChecks(app))`` judges every template of the app. An error interrupts the
     synthesis; a warning is reported. A finding is acknowledged, with a reason, on its construct or on one above it:
-    ``Validations.of(construct).acknowledge(Acknowledgment(id='cdk-ami::KeyPair', reason='...'))``.
+    ``acknowledge`` of ``Validations.of(construct)`` takes its id, such as ``cdk-ami::KeyPair``, and the reason.
 
     What it costs: a few milliseconds for each template.
 
