@@ -12,7 +12,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 
 from cdk_ami.distribution.channel import ImageChannel, Tracking
-from cdk_ami.fleet.image_fleet import ImageFleet, ZoneBalance
+from cdk_ami.fleet.group import ZoneBalance
+from cdk_ami.fleet.image_fleet import ImageFleet
 from cdk_ami.recipe.volume import Volume
 from cdk_ami.source.platform import Architecture, Platform
 from tests.fleet.network import ZONES, network, subnet

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from cdk_ami.sandbox.imagebuilder import arns, schedules
 from cdk_ami.sandbox.imagebuilder.engine.plan import Place, ami_name, build_stamp, plan_delivery
-from cdk_ami.sandbox.imagebuilder.engine.roles import account_principals, allows, trusts
 
 HOME = Place(region="us-east-1", account="123456789012")
 
@@ -140,49 +139,6 @@ def test_a_target_with_accounts_copies_to_those_and_to_the_one_that_builds() -> 
         ("eu-west-1", "123456789012", False),
         ("eu-west-1", "222222222222", False),
     ]
-
-
-@pytest.mark.parametrize(
-    ("principal", "trusted"),
-    [
-        ({"AWS": "arn:aws:iam::123456789012:root"}, True),
-        ({"AWS": ["123456789012"]}, True),
-        ({"AWS": "arn:aws:iam::999999999999:root"}, False),
-        ({"Service": "imagebuilder.amazonaws.com"}, False),
-    ],
-)
-def test_a_target_role_must_trust_the_account_that_builds(principal: dict[str, object], *, trusted: bool) -> None:
-    policy = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}]}
-
-    assert trusts(policy, account_principals("123456789012")) is trusted
-
-
-def _statement(action: object, resource: object = "*", effect: str = "Allow") -> dict[str, object]:
-    return {"Effect": effect, "Action": action, "Resource": resource}
-
-
-@pytest.mark.parametrize(
-    ("statements", "action", "resource", "allowed"),
-    [
-        ([_statement("ec2:CopyImage")], "ec2:CopyImage", "", True),
-        ([_statement(["ec2:copy*"])], "ec2:CopyImage", "", True),
-        ([_statement("ec2:Describe*")], "ec2:CopyImage", "", False),
-        ([_statement("*"), _statement("ec2:*", effect="Deny")], "ec2:CopyImage", "", False),
-        ([_statement("ssm:PutParameter", "arn:aws:ssm:*:*:parameter/a/*")], "ssm:PutParameter", "", True),
-        (
-            [_statement("ssm:PutParameter", "arn:aws:ssm:*:*:parameter/a/*")],
-            "ssm:PutParameter",
-            "arn:aws:ssm:eu-west-1:111111111111:parameter/b",
-            False,
-        ),
-        ([{"Effect": "Allow", "NotAction": "iam:*", "NotResource": "arn:b"}], "ec2:CopyImage", "arn:a", True),
-        ([], "ec2:CopyImage", "", False),
-    ],
-)
-def test_a_role_allows_what_its_statements_allow_and_none_denies(
-    statements: list[dict[str, object]], action: str, resource: str, *, allowed: bool
-) -> None:
-    assert allows(statements, action, resource) is allowed
 
 
 def test_an_ami_that_exists_already_is_copied_at_home_too() -> None:
