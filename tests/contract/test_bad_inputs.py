@@ -49,6 +49,16 @@ WITHOUT_ROW = {
     "UnknownKey",  # warns
     "SecretInDocument",  # warns
     "OwnParameterName",  # every parameter that is written lies under /imagebuilder/
+    # Judged in whole templates alone, where a user of the constructs may have a reason: tests/checks/template has
+    # good and bad examples of each.
+    "CertificateIgnored",
+    "InteractiveInstall",
+    "LoginBaked",
+    "LookupWithoutOwner",
+    "OverrideUserDataSize",
+    "PlainHttp",
+    "SecretInUserData",
+    "UnverifiedDownload",
 }
 
 
