@@ -50,6 +50,10 @@ BOUNDS = {
 }
 """What each step took in the first prototype, on a machine with two processors and nothing else to do."""
 
+MARK_SYNTHESIS_SECONDS = 0.70
+"""What the synthesis of an empty stack cost that machine, in seconds of the processor: it tells how quick it was."""
+EMPTY_STACK = "import sys, aws_cdk as cdk; app = cdk.App(outdir=sys.argv[1]); cdk.Stack(app, 'Empty'); app.synth()"
+
 
 class Measured(NamedTuple):
     """What a step took: seconds, or MB; and seconds of the processor in the server."""
@@ -66,6 +70,7 @@ def main() -> None:
     options = parser.parse_args()
     found: dict[str, list[Measured]] = {name: [] for name in BOUNDS}
     with tempfile.TemporaryDirectory() as folder:
+        slower = synthesis_seconds(Path(folder)) / MARK_SYNTHESIS_SECONDS
         apps = {variant: synthesize(Path(folder), variant) for variant in ("first", "changed", "broken")}
         for _ in range(options.rounds):
             for measured in one_round(apps, Path(folder)):
@@ -74,15 +79,31 @@ def main() -> None:
     cpu = {name: statistics.median(one.cpu for one in values) for name, values in found.items()}
     load = os.getloadavg()[0]
     if options.json:
-        print(json.dumps({"medians": medians, "server_cpu": cpu, "marks": BOUNDS, "load": load}, indent=2))
+        result = {"medians": medians, "server_cpu": cpu, "marks": BOUNDS, "slower": slower, "load": load}
+        print(json.dumps(result, indent=2))
         return
-    print(f"{'step':<56}{'median':>9}{'least':>9}{'most':>9}{'server CPU':>12}{'mark':>8}")
+    print(f"{'step':<56}{'median':>9}{'least':>9}{'most':>9}{'server CPU':>12}{'mark':>8}{'mark here':>11}")
     for name, values in found.items():
         digits = 3 if name == "reset" else 0 if "MB" in name else 1
         spread = (medians[name], min(one.value for one in values), max(one.value for one in values))
         numbers = "".join(f"{value:>9.{digits}f}" for value in spread)
-        print(f"{name:<56}{numbers}{cpu[name]:>12.2f}{BOUNDS[name]:>8}")
-    print(f"\nload average {load:.1f} on {os.cpu_count()} processors")
+        here = BOUNDS[name] if "MB" in name else BOUNDS[name] * slower
+        print(f"{name:<56}{numbers}{cpu[name]:>12.2f}{BOUNDS[name]:>8}{here:>11.{digits}f}")
+    print(f"\nAn empty stack takes {slower:.2f} times as long here as on the machine of the marks.")
+    print(f"load average {load:.1f} on {os.cpu_count()} processors")
+
+
+def synthesis_seconds(folder: Path) -> float:
+    """Return the seconds of the processor that the synthesis of an empty stack takes, the median of five."""
+    environment = os.environ | {"CDK_VALIDATION": "false", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "18,20"}
+    taken = []
+    for number in range(6):
+        before = os.times()
+        subprocess.run([sys.executable, "-c", EMPTY_STACK, folder / f"empty{number}"], check=True, env=environment)
+        after = os.times()
+        spent = after.children_user + after.children_system - before.children_user - before.children_system
+        taken.append(spent)
+    return statistics.median(taken[1:])  # the first one fills the caches
 
 
 def synthesize(folder: Path, variant: str) -> Path:
