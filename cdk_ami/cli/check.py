@@ -153,7 +153,9 @@ def _print(checked: Sequence[Checked]) -> None:
         print_table("Findings", ["Severity", "Family", "Rule", "Where", "What, and what to do"], rows)
     accepted = sum(len(one.accepted) for one in checked)
     told = f", {accepted} acknowledged" if accepted else ""
-    click.echo(f"{len(rows)} findings in {len(checked)} templates{told}.")
+    found = "1 finding" if len(rows) == 1 else f"{len(rows)} findings"
+    templates = "1 template" if len(checked) == 1 else f"{len(checked)} templates"
+    click.echo(f"{found} in {templates}{told}.")
 
 
 def _print_idle(checked: Sequence[Checked], known: Sequence[Acknowledgement]) -> None:

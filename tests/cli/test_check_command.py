@@ -42,7 +42,7 @@ def test_a_table_says_what_was_found_where_and_what_to_do(template: Path) -> Non
     assert done.exit_code == 1
     assert "cdk-ami::KeyPair" in done.output
     assert "Properties.SecurityGroupIds is missing beside SubnetId; name a security group" in done.output
-    assert "2 findings in 1 templates." in done.output
+    assert "2 findings in 1 template." in done.output
 
 
 def test_json_holds_every_finding_with_its_reason_and_page(template: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_file_acknowledges_and_what_it_covers_no_more_is_told(template: Path, 
 
     done = run(template, "--acknowledgements", file)
 
-    assert "1 findings in 1 templates, 1 acknowledged." in done.stdout
+    assert "1 finding in 1 template, 1 acknowledged." in done.stdout
     assert done.stderr == "The acknowledgement of SubnetWithGroup covers nothing: remove it, or mend its resource.\n"
 
 

@@ -9,7 +9,7 @@ from cdk_ami.checks.rule import Problem
 from cdk_ami.checks.template.places import Place, Resource, Template
 from cdk_ami.checks.template.registry import Family, Severity, TemplateRule, rules_by_type
 from cdk_ami.checks.template.types import PARAMETER
-from cdk_ami.checks.template.values import NOWHERE, Environment
+from cdk_ami.checks.template.values import NOWHERE, Environment, as_written
 
 METADATA_KEY: Final = "cdk-ami"
 """Key of a resource's metadata that holds what is acknowledged there."""
@@ -160,11 +160,11 @@ def _finding(it: Resource, rule: TemplateRule, problem: Problem) -> Finding:
         type=it.type,
         path=path,
         construct=it.construct,
-        problem=problem.problem,
-        got=problem.got,
+        problem=as_written(problem.problem),
+        got=as_written(problem.got),
         why=rule.why,
         source=rule.source,
-        fix=problem.fix,
+        fix=as_written(problem.fix),
     )
 
 

@@ -70,6 +70,22 @@ def token(*parts: object) -> str:
     return f"${{Token[{'.'.join(re.sub(r'[^A-Za-z0-9._/:-]', '_', str(part)) for part in parts)}]}}"
 
 
+def as_written(value: Any) -> Any:
+    """Return ``value`` with its tokens as people write them: ``${Name}``, ``${Name.Attribute}``, or ``${?}``."""
+    if isinstance(value, str):
+        return TOKEN.sub(_written, value)
+    if isinstance(value, list | tuple):
+        return [as_written(item) for item in value]
+    if isinstance(value, Mapping):
+        return {as_written(name): as_written(item) for name, item in value.items()}
+    return value
+
+
+def _written(found: re.Match[str]) -> str:
+    kind, _, name = found[1].partition(".")
+    return f"${{{name}}}" if kind in {"Ref", "GetAtt"} and name else "${?}"
+
+
 def reference_in(value: object) -> Reference | None:
     """Return what ``value`` refers to when it is nothing but one reference."""
     found = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
