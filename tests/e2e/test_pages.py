@@ -37,7 +37,7 @@ ELSEWHERE = {
     "accounts refresh": "tests/cli/test_accounts_command.py runs it in an organization, which the pages have not",
     "accounts list accounts.yaml": "tests/cli/test_accounts_command.py runs it on the file that a refresh has written",
     "cdk-ami preflight": "tests/runtime/preflight and tests/cli run it where all is right, and where all is wrong",
-    "cdk-ami check template": "tests/cli/test_check_command.py checks a file and a directory, with Region and parameters",
+    "cdk-ami check template": "tests/cli/test_check_command.py checks files and directories, with their options",
     "CDK_AMI_SIDE": "tests/stacks/test_target_account_stack.py deploys it in two accounts; the pages have one",
     "stack-set": "tests/stacks/test_target_account_stack.py deploys it in two accounts, without StackSets",
     "make demo": "the CI script runs it",
