@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cdk_ami.account.criterion import ImageCriterion as ImageCriterion
+    from cdk_ami.account.guard import AccountGuard as AccountGuard
     from cdk_ami.ami_checks import AmiChecks as AmiChecks
     from cdk_ami.build.capture import BootTest as BootTest
     from cdk_ami.build.capture import InstanceCapture as InstanceCapture
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
     from cdk_ami.source.platform import Platform as Platform
 
 _HOMES = {
+    "AccountGuard": "account.guard",
     "Accounts": "distribution.accounts",
     "Afterwards": "build.capture_plan",
     "AgentConfig": "recipe.agent",
@@ -118,6 +121,7 @@ _HOMES = {
     "GoldenImage": "build.golden_image",
     "HealthCheck": "fleet.group",
     "ImageChannel": "distribution.channel",
+    "ImageCriterion": "account.criterion",
     "ImageFile": "recipe.files",
     "ImageFleet": "fleet.image_fleet",
     "ImageKey": "distribution.image_key",

@@ -15,6 +15,7 @@ except ModuleNotFoundError:
 _COMMANDS: Final = {
     "check": "Find what would fail, leak, cost or drift in CloudFormation templates.",
     "accounts": "Keep the file of accounts that distributions name.",
+    "audit": "Show what the account settles for a Region, and what AccountGuard would change of it.",
     "capture": "Make an AMI of a server, bring the server back, and distribute the AMI.",
     "component": "Check component documents, and run them in a container, a root directory or here.",
     "distribute": "Copy an AMI to Regions and accounts, and move the channel of an image to it.",

@@ -17,6 +17,7 @@ import pytest
 from cdk_ami import ConfigError, Fault
 from cdk_ami.checks.reference import rules_by_module
 from tests.contract.refusals import (
+    account_settings,
     components,
     distributions,
     fleets,
@@ -42,6 +43,7 @@ TABLE = (
     *rollouts.ROWS,
     *settings.ROWS,
     *target_accounts.ROWS,
+    *account_settings.ROWS,
 )
 
 WITHOUT_ROW = {

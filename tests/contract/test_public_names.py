@@ -6,6 +6,7 @@ import sys
 import cdk_ami
 
 PUBLIC = [
+    "AccountGuard",
     "Accounts",
     "Afterwards",
     "AgentConfig",
@@ -36,6 +37,7 @@ PUBLIC = [
     "GoldenImage",
     "HealthCheck",
     "ImageChannel",
+    "ImageCriterion",
     "ImageFile",
     "ImageFleet",
     "ImageKey",
