@@ -19,6 +19,7 @@ IN_ORDER = (
     "docs/how-to/deploy-to-an-account.md",
     "docs/how-to/check-before-you-deploy.md",
     "docs/how-to/check-templates.md",
+    "docs/how-to/guard-an-account.md",
     "docs/how-to/follow-a-channel.md",
     "README.md",
     "examples/README.md",
@@ -36,6 +37,7 @@ IN_ORDER = (
 ELSEWHERE = {
     "accounts refresh": "tests/cli/test_accounts_command.py runs it in an organization, which the pages have not",
     "accounts list accounts.yaml": "tests/cli/test_accounts_command.py runs it on the file that a refresh has written",
+    "cdk-ami audit": "tests/cli/test_audit_command.py runs it; it ends with 1 in an account that nobody has guarded",
     "cdk-ami preflight": "tests/runtime/preflight and tests/cli run it where all is right, and where all is wrong",
     "cdk-ami check template": "tests/cli/test_check_command.py checks files and directories, with their options",
     "CDK_AMI_SIDE": "tests/stacks/test_target_account_stack.py deploys it in two accounts; the pages have one",
