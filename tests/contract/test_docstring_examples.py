@@ -15,6 +15,7 @@ from tests.support.synth import ROOT, make_stack, template_of
 
 BLOCK = re.compile(r"^Example:\n +::\n\n((?: {8}.*\n|\n)+)", re.MULTILINE)
 SHOWN = [
+    "AccountGuard",
     "Accounts",
     "Component",
     "Distribution",
