@@ -127,6 +127,8 @@ class InstanceCapture(Construct):
             data.  Default: the capture is refused.
         without: Device names of volumes that are left out of the AMI, such as ``/dev/sdf``.  Default: none.
         source_keys: Keys of the server's volumes.  Default: none, they are unencrypted or under the EBS default key.
+        allow_unencrypted: Whether a server with unencrypted volumes is captured for targets without a key, where the
+            copies are unencrypted too unless the Region encrypts by default.  Default: the capture is refused.
         tags: Tags of AMIs and snapshots.  Default: none beside ``cdk-ami:image``, the image's name.
         test: The boot test.  Default: one with the server's type, in its subnet; None goes without.
         schedule: When captures run by themselves.  Default: on demand only.
@@ -161,6 +163,7 @@ class InstanceCapture(Construct):
         discard_instance_store: bool = False,
         without: Sequence[str] = (),
         source_keys: Sequence[IKeyRef | str] = (),
+        allow_unencrypted: bool = False,
         tags: Mapping[str, str] | None = None,
         test: BootTest | None = _BOOTS,
         schedule: events.Schedule | None = None,
@@ -205,6 +208,7 @@ class InstanceCapture(Construct):
             root_device=root_device,
             tags=tags,
             source_keys=source_keys,
+            allow_unencrypted=allow_unencrypted,
         )
         machine = CaptureMachine(
             partition=partition_of(stack),
@@ -223,6 +227,7 @@ class InstanceCapture(Construct):
             producer_arn=self.producer.state_machine.state_machine_arn,
             topic_arn=notifications.topic_arn if notifications else None,
             patience_seconds=seconds,
+            keyless=() if allow_unencrypted else self.producer.keyless,
         )
         role = self._make_role(stack, machine, test, source_keys, notifications)
         self.state_machine = sfn.StateMachine(
@@ -307,6 +312,7 @@ class InstanceCapture(Construct):
             standby=machine.stops and machine.in_group is InGroup.STANDBY,
             document=machine.document,
             runs_commands=bool(machine.commands),
+            minds_encryption=bool(machine.keyless),
             tests=test is not None,
             runs_tests=test is not None and bool(test.commands),
             test_role_arn=test.role.role_arn if test is not None and test.role else None,

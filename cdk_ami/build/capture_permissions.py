@@ -41,6 +41,7 @@ class CapturePermissions(NamedTuple):
         producer_name: Its name.
         topic_arn: Topic that hears how captures ended; None for nobody.
         topic_key_arn: Key of that topic; None where it is not encrypted.
+        minds_encryption: Whether unencrypted volumes are looked for.
     """
 
     partition: str
@@ -62,6 +63,7 @@ class CapturePermissions(NamedTuple):
     producer_name: str
     topic_arn: str | None = None
     topic_key_arn: str | None = None
+    minds_encryption: bool = False
 
     def document_of_policy(self) -> dict[str, Any]:
         """Return the policy document."""
@@ -112,6 +114,8 @@ class CapturePermissions(NamedTuple):
             "ec2:DescribeInstances",
             "ec2:DescribeTags",
         ]
+        if self.minds_encryption:
+            found.append("ec2:DescribeVolumes")
         if self.tests:
             found.append("ec2:DescribeInstanceStatus")
         if self.runs_commands or self.runs_tests:

@@ -80,6 +80,7 @@ class CaptureMachine:
         without: Devices that are left out of the AMI.
         tags: Further tags of AMI and snapshots.
         test: The boot test; None without one.
+        keyless: Regions whose copies no key encrypts, so that a server with unencrypted volumes is refused.
         producer_arn: State machine that distributes the AMI.
         topic_arn: Topic that hears how captures ended; None for nobody.
         patience_seconds: How long the AMI may be pending, and how long commands may run.
@@ -101,6 +102,7 @@ class CaptureMachine:
     producer_arn: str
     topic_arn: str | None
     patience_seconds: int
+    keyless: Sequence[str] = ()
 
     @property
     def stops(self) -> bool:
@@ -265,9 +267,11 @@ class CaptureMachine:
                     "states.$": "$.AutoScalingInstances[*].LifecycleState",
                 },
                 at="$.group",
-                then="InGroup" if self._minds_group else "Remembered",
+                then="InGroup" if self._minds_group else self._after_group,
             ),
         }
+        if self.keyless:
+            states |= self._unencrypted()
         if no_storage:
             states["StorageOf"] = self._call(
                 "aws-sdk:ec2:describeInstanceTypes",
@@ -285,12 +289,39 @@ class CaptureMachine:
                 "discard_instance_store=True"
             )
         if self._minds_group:
-            states["InGroup"] = choose(present("$.group.names[0]", then="IsMember"), otherwise="Remembered")
+            states["InGroup"] = choose(present("$.group.names[0]", then="IsMember"), otherwise=self._after_group)
             states["IsMember"] = self._refuse(
                 "belongs to an Auto Scaling group, which would replace it once it is stopped; give in_group=STANDBY, "
                 "or take an instance of its own"
             )
         return states
+
+    def _unencrypted(self) -> dict[str, State]:
+        # EC2 tells an AMI's encryption once it is made, which is too late for a server that was stopped for it.
+        kept = " && ".join(f"@.Device!='{device}'" for device in self.without)
+        return {
+            "VolumesOf": self._call(
+                "aws-sdk:ec2:describeVolumes",
+                {
+                    "Filters": [
+                        {"Name": "attachment.instance-id", "Values.$": "States.Array($.instance.id)"},
+                        {"Name": "encrypted", "Values": ["false"]},
+                    ]
+                },
+                take={"devices.$": f"$.Volumes[*].Attachments[{f'?({kept})' if kept else '*'}].Device"},
+                at="$.plain",
+                then="IsEncrypted",
+            ),
+            "IsEncrypted": choose(present("$.plain.devices[0]", then="NotEncrypted"), otherwise="Remembered"),
+            "NotEncrypted": self._refuse(
+                "has volumes that are not encrypted, and no key is named for the copies of its AMI in "
+                f"{', '.join(self.keyless)}; give the distribution kms_keys, or set allow_unencrypted=True"
+            ),
+        }
+
+    @property
+    def _after_group(self) -> str:
+        return "VolumesOf" if self.keyless else "Remembered"
 
     @property
     def _minds_group(self) -> bool:

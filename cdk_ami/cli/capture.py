@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 )
 @click.option("--role", metavar="ROLE", help="Execution role of the distribution; with --to.")
 @click.option(
+    "--allow-unencrypted", is_flag=True, help="Distribute the AMI of a server whose volumes are not encrypted, too."
+)
+@click.option(
     "--region", metavar="REGION", help="Region of the server.  Left out: that of cdk-ami.toml, or AWS_REGION."
 )
 @click.option("--dry-run", is_flag=True, help="Only tell what would be done, and what speaks against it.")
@@ -60,6 +64,7 @@ def capture(
     capture_id: str | None,
     to: tuple[str, ...],
     role: str | None,
+    allow_unencrypted: bool,
     region: str | None,
     dry_run: bool,
     as_json: bool,
@@ -71,8 +76,8 @@ def capture(
     command on the same day, or with the same --id, goes on and makes no second AMI.
 
     Calls ec2:DescribeInstances, DescribeImages, DescribeInstanceTypes, DescribeSnapshots, StopInstances, CreateImage,
-    StartInstances, CreateTags, DeleteTags; autoscaling:DescribeAutoScalingInstances; with --to what `cdk-ami
-    distribute` calls.
+    StartInstances, CreateTags, DeleteTags; autoscaling:DescribeAutoScalingInstances; with --to ec2:DescribeVolumes
+    and what `cdk-ami distribute` calls.
 
     \b
     Examples:
@@ -100,6 +105,10 @@ def capture(
     with plain_errors(home):
         try:
             server = runtime.look_at(clients.ec2, autoscaling_of(home), order)
+            problems = _problems_of_copies(
+                clients.ec2, order, server, regions=regions, role=role or "", allow_unencrypted=allow_unencrypted
+            )
+            server = replace(server, problems=(*server.problems, *problems))
             if dry_run:
                 _tell_plan(order, server, regions, as_json=as_json)
                 return
@@ -114,7 +123,9 @@ def capture(
         progress = None
         if regions:
             try:
-                progress = _distribute(clients, ami, name, regions, role or "", as_json=as_json)
+                progress = _distribute(
+                    clients, ami, name, regions, role or "", allow_unencrypted=allow_unencrypted, as_json=as_json
+                )
             finally:
                 if progress is None or not progress.good:
                     runtime.abandon(clients.ec2, order, server, tell=tell)
@@ -129,15 +140,42 @@ def capture(
         click.echo(f"{ami} is available")
 
 
-def _distribute(clients: Any, ami: str, name: str, regions: tuple[str, ...], role: str, *, as_json: bool) -> Any:
+def _problems_of_copies(
+    ec2: Any, order: CaptureOrder, server: Server, *, regions: tuple[str, ...], role: str, allow_unencrypted: bool
+) -> list[str]:
+    """Return why the AMI could not be distributed: told before the server is touched, and not when its AMI is there."""
+    from cdk_ami.runtime.capture import unencrypted  # noqa: PLC0415 - boto3 costs 0.2 s
+    from cdk_ami.runtime.distribute import plain_problem, role_problems  # noqa: PLC0415 - same
+    from cdk_ami.runtime.regions import iam_of  # noqa: PLC0415 - same
+
+    if not regions:
+        return []
+    problems = list(role_problems(iam_of(ec2.meta.region_name), role))
+    if not allow_unencrypted and (devices := unencrypted(ec2, order, server)):
+        problems.append(plain_problem("it", devices, regions))
+    return problems
+
+
+def _distribute(
+    clients: Any, ami: str, name: str, regions: tuple[str, ...], role: str, *, allow_unencrypted: bool, as_json: bool
+) -> Any:
     from cdk_ami.runtime import distribute as runtime  # noqa: PLC0415 - boto3 costs 0.2 s
-    from cdk_ami.runtime.regions import account_of, clients_of  # noqa: PLC0415 - same
+    from cdk_ami.runtime.regions import account_of, clients_of, iam_of  # noqa: PLC0415 - same
 
     wanted = runtime.plain_configuration_name(name, regions)
     arn = runtime.configuration_arn(clients.imagebuilder, account_of(clients.region), wanted)
-    image, chosen = runtime.begin(
-        clients, runtime.Order(ami=ami, configuration=arn, image=name, regions=regions, role=role)
+    order = runtime.Order(
+        ami=ami,
+        configuration=arn,
+        image=name,
+        regions=regions,
+        role=role,
+        allow_unencrypted=allow_unencrypted,
     )
+    # Also of a capture that goes on with the AMI of before, whatever was allowed then.
+    if problems := runtime.plan(clients, order, iam_of(clients.region)).problems:
+        raise click.ClickException("; ".join(problems))
+    image, chosen = runtime.begin(clients, order)
     elsewhere = clients_of(chosen.regions)
     return followed(
         lambda: runtime.follow(lambda: runtime.look(clients.imagebuilder, elsewhere, image), Teller(quiet=as_json))

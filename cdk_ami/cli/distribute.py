@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 @click.option(
     "--role", metavar="ROLE", help="Execution role, by name or ARN.  Left out: the one the configuration names."
 )
+@click.option(
+    "--allow-unencrypted", is_flag=True, help="Copy an unencrypted AMI to where no key encrypts the copy, too."
+)
 @click.option("--region", metavar="REGION", help="Region of the AMI.  Left out: that of cdk-ami.toml, or AWS_REGION.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
 @click.option("--no-wait", is_flag=True, help="Return when the distribution has begun.")
@@ -37,6 +40,7 @@ def distribute(
     to: tuple[str, ...],
     configuration: str | None,
     role: str | None,
+    allow_unencrypted: bool,
     region: str | None,
     dry_run: bool,
     no_wait: bool,
@@ -47,11 +51,11 @@ def distribute(
     AMI is an AMI id, ssm:PARAMETER, or the ARN of an image resource.  It goes where a distribution configuration says:
     that of an ImageProducer by --name, any other by --configuration, or one made here for --name and --to.  Image
     Builder does the work; Ctrl-C stops nothing, and the same command finds what it began, retries what failed, and
-    never copies twice.
+    never copies twice.  An unencrypted AMI is refused where the configuration names no key for its copies.
 
     Calls imagebuilder:DistributeImage, RetryImage, GetImage, GetDistributionConfiguration and, with --to,
-    CreateDistributionConfiguration; iam:PassRole; ec2:DescribeImages, DescribeSnapshots, DescribeTags and CreateTags;
-    ssm:GetParameter; sts:GetCallerIdentity.
+    CreateDistributionConfiguration; iam:GetRole and PassRole; ec2:DescribeImages, DescribeSnapshots, DescribeTags and
+    CreateTags; ssm:GetParameter; sts:GetCallerIdentity.
 
     \b
     Examples:
@@ -59,7 +63,7 @@ def distribute(
       cdk-ami distribute ami-0123456789abcdef0 --name shop --to us-east-1,eu-west-1 --role Distribute
     """
     from cdk_ami.runtime import distribute as runtime  # noqa: PLC0415 - boto3 costs 0.2 s
-    from cdk_ami.runtime.regions import account_of, clients_of  # noqa: PLC0415 - same
+    from cdk_ami.runtime.regions import account_of, clients_of, iam_of  # noqa: PLC0415 - same
 
     regions = tuple(dict.fromkeys(part for one in to for part in one.split(",") if part))
     _check(name, regions, configuration, role)
@@ -75,10 +79,14 @@ def distribute(
                 image=name or "",
                 regions=regions,
                 role=role,
+                allow_unencrypted=allow_unencrypted,
             )
+            plan = runtime.plan(clients, order, iam_of(home))
             if dry_run:
-                _tell_plan(runtime.plan(clients, order), as_json=as_json)
+                _tell_plan(plan, as_json=as_json)
                 return
+            if plan.problems:
+                raise click.ClickException("; ".join(plan.problems))
             image, chosen = runtime.begin(clients, order)
         except runtime.DistributeError as error:
             raise click.ClickException(str(error)) from None
@@ -112,10 +120,18 @@ def _check(name: str | None, regions: tuple[str, ...], configuration: str | None
 def _tell_plan(plan: Plan, *, as_json: bool) -> None:
     if as_json:
         print_json(plan)
-        return
+    else:
+        _print_plan(plan)
+    if plan.problems:
+        raise click.exceptions.Exit(1)
+
+
+def _print_plan(plan: Plan) -> None:
     click.echo(f"{plan.ami} would go to {', '.join(plan.regions)} by {plan.configuration}")
     if plan.makes_configuration:
         click.echo("That configuration does not exist and would be made.")
     if plan.earlier:
         click.echo(f"It has been distributed so as {plan.earlier}, which is {plan.status} and would be gone on with.")
-    click.echo(f"Execution role: {plan.role or 'none is known, give --role'}")
+    click.echo(f"Execution role: {plan.role or 'none'}")
+    for problem in plan.problems:
+        click.echo(f"Nothing would be copied: {problem}", err=True)

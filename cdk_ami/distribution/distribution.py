@@ -127,6 +127,11 @@ class Distribution:
         """The accounts that receive copies in any Region, each once, in the order given; never the build's own."""
         return tuple(dict.fromkeys(account for target in self.targets for account in target.accounts))
 
+    @property
+    def keyless(self) -> tuple[str, ...]:
+        """The Regions of the targets that name no key: copies are encrypted there only if the AMI itself is."""
+        return tuple(target.region for target in self.targets if target.kms_key is None)
+
     def key_of(self, region: str) -> IKeyRef | str | None:
         """Return the key of the target ``region``, None without one."""
         return next((target.kms_key for target in self.targets if target.region == region), None)
@@ -197,8 +202,7 @@ class Distribution:
         faults.check(f"{path}targets", names.regions_once(self.regions))
         faults.check(f"{path}targets", names.one_partition(self.regions))
         faults.check(f"{path}entry_channel", rules.channel_name(self.entry_channel))
-        keyless = [target.region for target in self.targets if target.kms_key is None]
-        faults.check(f"{path}kms_keys", rules.key_for_each_region(list(self.kms_keys), keyless))
+        faults.check(f"{path}kms_keys", rules.key_for_each_region(list(self.kms_keys), list(self.keyless)))
         faults.check(f"{path}kms_keys", rules.key_goes_somewhere(list(self.kms_keys), self.regions))
         for index, target in enumerate(self.targets):
             target.find_faults(

@@ -88,6 +88,9 @@ class ImageProducer(Construct):
         tags: Tags of the AMIs in every target.  Default: none beside ``cdk-ami:image``, the image's name.
         source_keys: Keys that encrypt the AMIs to distribute; targets name those of the copies.  Default: none, the
             AMIs are unencrypted or under the Region's EBS default key.
+        allow_unencrypted: Whether an unencrypted AMI may go to targets without a key, where its copies are unencrypted
+            too unless the Region encrypts by default; the Marketplace takes only such.  Default: the state machine
+            refuses it, and copies nothing.
         notifications: Topic that hears how each distribution ended.  Default: none.
         patience: How long a distribution may take before the state machine gives up waiting, which ends no copy.
             Default: 24 hours.
@@ -115,6 +118,7 @@ class ImageProducer(Construct):
         wave: str | None = None,
         tags: Mapping[str, str] | None = None,
         source_keys: Sequence[IKeyRef | str] = (),
+        allow_unencrypted: bool = False,
         notifications: sns.ITopic | None = None,
         patience: Duration | None = None,
     ) -> None:
@@ -161,6 +165,7 @@ class ImageProducer(Construct):
         self._traits = (platform, architecture, root_device)
         self._place = place
         self._starts = 0
+        self._keyless = goes_to.keyless
 
         configuration_name = scoped_name(image, wave) if wave else image
         self.configuration = goes_to.render(self, "Distribution", name=image, made=made)
@@ -188,6 +193,7 @@ class ImageProducer(Construct):
             log_group=group.ref,
             topic_arn=notifications.topic_arn if notifications else None,
             patience_seconds=seconds,
+            keyless=() if allow_unencrypted else goes_to.keyless,
         )
         self.state_machine = sfn.StateMachine(
             self,
@@ -201,6 +207,11 @@ class ImageProducer(Construct):
     def channel(self) -> ImageChannel:
         """The channel that every distribution moves; what fleets launch from."""
         return self._channel
+
+    @property
+    def keyless(self) -> tuple[str, ...]:
+        """The Regions whose target names no key, so that a copy is encrypted there only if the AMI is."""
+        return self._keyless
 
     @property
     def grant_principal(self) -> iam.IPrincipal:

@@ -29,6 +29,7 @@ AMI_NOT_AVAILABLE: Final = "CdkAmi.AmiNotAvailable"
 DISTRIBUTION_FAILED: Final = "CdkAmi.DistributionFailed"
 DISTRIBUTION_GONE: Final = "CdkAmi.DistributionGone"
 NO_SOURCE: Final = "CdkAmi.NoSource"
+NOT_ENCRYPTED: Final = "CdkAmi.NotEncrypted"
 TIMED_OUT: Final = "CdkAmi.TimedOut"
 """Errors by which executions of this machine fail, beside those of the services it calls."""
 
@@ -49,6 +50,7 @@ class ProducerMachine:
         log_group: Log group of distributions.
         topic_arn: Topic that hears how each ended; None for nobody.
         patience_seconds: How long a distribution may take.
+        keyless: Regions whose copies no key encrypts, and that an unencrypted AMI is therefore kept from.
     """
 
     partition: str
@@ -62,6 +64,7 @@ class ProducerMachine:
     log_group: str
     topic_arn: str | None
     patience_seconds: int
+    keyless: tuple[str, ...] = ()
 
     def definition(self) -> dict[str, Any]:
         """Return the definition."""
@@ -141,16 +144,22 @@ class ProducerMachine:
     def _ami(self) -> dict[str, State]:
         pending = when("$.found.states[0]", "StringEquals", "pending", then="WaitForAmi")
         pending["And"].append({"Variable": "$.poll.waited", "NumericLessThan": self.patience_seconds})
-        return {
+        plain = {"plain.$": "$.Images[*].BlockDeviceMappings[?(@.Ebs.Encrypted==false)].DeviceName"}
+        states: dict[str, State] = {
             "FindAmi": self._call(
                 "aws-sdk:ec2:describeImages",
                 {"ImageIds.$": "States.Array($.chosen.ami)"},
-                take={"states.$": "$.Images[*].State"},
+                take={"states.$": "$.Images[*].State", **(plain if self.keyless else {})},
                 at="$.found",
                 then="AmiState",
             ),
             "AmiState": choose(
-                when("$.found.states[0]", "StringEquals", "available", then="NameDelivery"),
+                when(
+                    "$.found.states[0]",
+                    "StringEquals",
+                    "available",
+                    then="Encryption" if self.keyless else "NameDelivery",
+                ),
                 pending,
                 otherwise="AmiNotAvailable",
             ),
@@ -166,6 +175,18 @@ class ProducerMachine:
                 then=_FAILED,
             ),
         }
+        if self.keyless:
+            # A copy of a snapshot is encrypted where the snapshot is, or where a key is named.
+            # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CopyImage.html
+            states["Encryption"] = choose(present("$.found.plain[0]", then="NotEncrypted"), otherwise="NameDelivery")
+            states["NotEncrypted"] = failure(
+                NOT_ENCRYPTED,
+                "States.Format('{} is not encrypted at {}, and no key is named for its copies in "
+                f"{', '.join(self.keyless)}; give the distribution kms_keys, hand in an encrypted AMI, or set "
+                "allow_unencrypted=True', $.chosen.ami, States.ArrayGetItem($.found.plain, 0))",
+                then=_FAILED,
+            )
+        return states
 
     def _delivery(self) -> dict[str, State]:
         tag = delivery_tag(self.configuration_name)

@@ -170,6 +170,13 @@ def _problems_of_volumes(instance: Mapping[str, Any], order: CaptureOrder, volum
             yield f"{device} is its root volume, which an AMI needs"
 
 
+def unencrypted(ec2: Any, order: CaptureOrder, server: Server) -> list[str]:
+    """Return the devices of the server that would be in the AMI and are not encrypted."""
+    taken = {volume: device for device, volume in server.volumes.items() if device not in order.without}
+    found = ec2.describe_volumes(VolumeIds=list(taken))["Volumes"] if taken else []
+    return sorted(taken[one["VolumeId"]] for one in found if not one["Encrypted"])
+
+
 def find_captured(ec2: Any, order: CaptureOrder) -> dict[str, Any] | None:
     """Return the AMI of this capture, None while there is none."""
     images = ec2.describe_images(Owners=["self"], Filters=[{"Name": "name", "Values": [order.name]}])["Images"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,6 +36,10 @@ FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 30.0
 """How long to wait between two looks: the first one, and the longest; each is half as long again as the one before."""
 
+_A_ROLE: Final = (
+    "take the execution role of an ImageProducer, or make one that trusts imagebuilder.amazonaws.com and may copy AMIs"
+)
+
 _BUILD: Final = re.compile(r"arn:[^:]+:imagebuilder:(?P<region>[^:]+):\d{12}:image/[^/]+/\d+\.\d+\.\d+/\d+")
 _SHORT: Final = re.compile(r"(?P<name>[^/]+)(?:/(?P<version>\d+\.\d+\.\d+)(?:/(?P<build>\d+))?)?")
 
@@ -55,6 +59,7 @@ class Configuration:
         fingerprint: What stands for its contents.
         role: The role that distributes by it; None where it names none.
         regions: The Regions it brings AMIs to.
+        keyless: Those of them whose copies no key encrypts.
     """
 
     arn: str
@@ -63,6 +68,7 @@ class Configuration:
     fingerprint: str
     role: str | None
     regions: tuple[str, ...]
+    keyless: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +129,7 @@ class Order:
         image: Name of the image, for a configuration that is made here.
         regions: Regions of a configuration that is made here; none where it is to exist.
         role: The execution role; None leaves it to the configuration.
+        allow_unencrypted: Whether copies may be unencrypted.
     """
 
     ami: str
@@ -130,6 +137,7 @@ class Order:
     image: str = ""
     regions: tuple[str, ...] = ()
     role: str | None = None
+    allow_unencrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +152,7 @@ class Plan:
         regions: The Regions that would get a copy.
         earlier: The image resource by which the AMI was distributed so before, and which would be gone on with.
         status: Status of that image resource, empty without one.
+        problems: Why nothing would be copied.
     """
 
     ami: str
@@ -153,6 +162,7 @@ class Plan:
     regions: tuple[str, ...]
     earlier: str | None
     status: str
+    problems: tuple[str, ...]
 
 
 def plain_distributions(image: str, regions: Sequence[str]) -> list[dict[str, Any]]:
@@ -188,6 +198,11 @@ def find_configuration(imagebuilder: Any, arn: str) -> Configuration:
         fingerprint=fingerprint_of(found),
         role=tags.get(ROLE_TAG),
         regions=tuple(target["region"] for target in found.get("distributions", ())),
+        keyless=tuple(
+            target["region"]
+            for target in found.get("distributions", ())
+            if not (target.get("amiDistributionConfiguration") or {}).get("kmsKeyId")
+        ),
     )
 
 
@@ -218,13 +233,23 @@ def ensure_configuration(imagebuilder: Any, arn: str, image: str, regions: Seque
     return find_configuration(imagebuilder, arn)
 
 
-def plan(clients: RegionClients, order: Order) -> Plan:
-    """Return what an order would do; reads only."""
+def plan(clients: RegionClients, order: Order, iam: Any) -> Plan:
+    """Return what an order would do, and what speaks against it; reads only.
+
+    Raises:
+        DistributeError: When there is no such configuration and none is to be made.
+    """
     try:
         found = find_configuration(clients.imagebuilder, order.configuration)
     except ClientError as error:
-        if not order.regions or error.response["Error"]["Code"] != "ResourceNotFoundException":
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
+        if not order.regions:
+            name = order.configuration.rpartition("/")[2]
+            raise DistributeError(
+                f"there is no distribution configuration {name} in {clients.region}; deploy an ImageProducer of that "
+                "name, or say where the AMI goes with --to and by which role with --role"
+            ) from None
         return Plan(
             ami=order.ami,
             configuration=order.configuration,
@@ -233,17 +258,59 @@ def plan(clients: RegionClients, order: Order) -> Plan:
             regions=order.regions,
             earlier=None,
             status="",
+            problems=tuple(_problems(clients, order, iam, order.role, order.regions)),
         )
+    role = order.role or found.role
     earlier = recall(clients, order.ami, found)
     return Plan(
         ami=order.ami,
         configuration=order.configuration,
         makes_configuration=False,
-        role=order.role or found.role,
+        role=role,
         regions=found.regions,
         earlier=earlier,
         status=(earlier and _status(clients.imagebuilder, earlier)) or "",
+        problems=tuple(_problems(clients, order, iam, role, found.keyless)),
     )
+
+
+def role_problems(iam: Any, role: str) -> Iterator[str]:
+    """Yield why nobody can distribute by ``role``, a name or an ARN; whoever may not look at it sees no reason."""
+    try:
+        iam.get_role(RoleName=role.rpartition("/")[2])
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code == "NoSuchEntity":
+            yield f"the role {role} does not exist; {_A_ROLE}"
+        elif code not in {"AccessDenied", "AccessDeniedException"}:
+            raise
+
+
+def plain_problem(what: str, devices: Sequence[str], regions: Sequence[str]) -> str:
+    """Return in words that copies of ``what`` would not be encrypted."""
+    return (
+        f"{what} is not encrypted at {', '.join(devices)}, and no key is named for its copies in {', '.join(regions)}; "
+        "distribute it by an ImageProducer with kms_keys, or give --allow-unencrypted if copies may be unencrypted, or "
+        "these Regions encrypt by default"
+    )
+
+
+def _problems(
+    clients: RegionClients, order: Order, iam: Any, role: str | None, keyless: Sequence[str]
+) -> Iterator[str]:
+    if role is None:
+        yield f"{order.configuration} names no execution role; give --role"
+    else:
+        yield from role_problems(iam, role)
+    if keyless and not order.allow_unencrypted:
+        devices = [
+            mapping["DeviceName"]
+            for image in clients.ec2.describe_images(ImageIds=[order.ami])["Images"]
+            for mapping in image.get("BlockDeviceMappings", ())
+            if "Ebs" in mapping and not mapping["Ebs"].get("Encrypted")
+        ]
+        if devices:
+            yield plain_problem(order.ami, devices, keyless)
 
 
 def begin(clients: RegionClients, order: Order) -> tuple[str, Configuration]:

@@ -92,6 +92,11 @@ def account_of(region: str) -> str:
     return account
 
 
+def iam_of(region: str) -> Any:
+    """Return a client of IAM, in the partition of ``region``."""
+    return boto3.session.Session().client("iam", region_name=region)
+
+
 def autoscaling_of(region: str) -> Any:
     """Return a client of Auto Scaling."""
     return boto3.session.Session().client("autoscaling", region_name=region)

@@ -41,6 +41,8 @@ def template_with(**options: Any) -> dict[str, Any]:
     """Return the template of a capture of the server that is tagged ``Role=golden``."""
     stack = make_stack("Shop")
     test = options.pop("test", "default")
+    # The servers of these tests start from public AMIs, which are not encrypted.
+    options.setdefault("allow_unencrypted", True)
     given: dict[str, Any] = {"test": BootTest(commands=["true"], role=iam.Role.from_role_name(stack, "R", "tester"))}
     InstanceCapture(
         stack,
@@ -48,7 +50,7 @@ def template_with(**options: Any) -> dict[str, Any]:
         name="shop",
         instance_tags={"Role": "golden"},
         distribution=Distribution.to_regions(*REGIONS),
-        commands=("systemctl stop shop",),
+        commands=options.pop("commands", ("systemctl stop shop",)),
         notifications=sns.Topic(stack, "Topic"),
         tags={"Team": "shop"},
         schedule=events.Schedule.cron(hour="3", minute="0"),
@@ -323,6 +325,26 @@ def test_what_cannot_be_captured_is_refused_with_the_reason_before_anything_is_t
     assert touched == {"Publish"}
 
 
+def test_a_server_with_unencrypted_volumes_is_refused_unless_they_are_left_out(sandbox: Sandbox, aws: Aws) -> None:
+    shop = Shop(sandbox, aws, test=None, commands=(), without=("/dev/sdf",), allow_unencrypted=False)
+    shop.distributes_nothing()
+
+    refused = shop.machine.run({"id": "plain"})
+    touched = {operation for _, operation in shop.asked() if not operation.startswith("Describe")}
+    shop.ec2.terminate_instances(InstanceIds=[shop.server])
+    shop.launch(
+        BlockDeviceMappings=[
+            {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 8, "Encrypted": True}},
+            {"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 8, "Encrypted": False}},
+        ]
+    )
+    captured = shop.machine.run({"id": "secret"})
+
+    assert (refused["status"], refused["error"], touched) == ("FAILED", "CdkAmi.CannotCapture", {"Publish"})
+    assert "volumes that are not encrypted, and no key is named" in refused["cause"]
+    assert captured["status"] == "SUCCEEDED", captured["cause"]
+
+
 PLAN = CaptureMachine(
     partition="aws",
     image="shop",
@@ -340,6 +362,7 @@ PLAN = CaptureMachine(
     producer_arn=PRODUCER,
     topic_arn=None,
     patience_seconds=3600,
+    keyless=("us-east-1",),
 )
 BOOTS = BootPlan(
     instance_type="t3.small",

@@ -28,14 +28,19 @@ def test_a_server_is_captured_and_distributed_and_the_same_command_makes_nothing
     document = json.dumps(trust("imagebuilder.amazonaws.com"))
     aws("iam").create_role(RoleName="distribute", AssumeRolePolicyDocument=document)
     instance, ec2 = server(aws), aws("ec2")
-    to = ("--to", "us-east-1,eu-west-1", "--role", "distribute")
+    to: tuple[str, ...] = ("--to", "us-east-1,eu-west-1", "--role", "distribute")
 
+    refused = command("capture", instance, *HERE, *to)
+    nobody = command("capture", instance, *HERE, "--to", "eu-west-1", "--role", "Nobody", "--dry-run")
+    to = (*to, "--allow-unencrypted")
     planned = command("capture", instance, *HERE, *to, "--dry-run")
     untouched = ec2.describe_images(Owners=["self"])["Images"]
     shown = command("capture", instance, *HERE, *to)
     again = json.loads(command("capture", instance, *HERE, *to, "--json").output)
 
-    assert (planned.exit_code, untouched) == (0, [])
+    assert (refused.exit_code, nobody.exit_code, planned.exit_code, untouched) == (1, 1, 0, [])
+    assert "cannot be captured: it is not encrypted at /dev/" in refused.output
+    assert "the role Nobody does not exist" in nobody.output
     assert f"{instance} is running and would be stopped; afterwards: as-before" in planned.output
     assert shown.exit_code == 0, shown.output
     assert f"Stopping {instance}" in shown.output

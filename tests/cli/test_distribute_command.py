@@ -16,7 +16,9 @@ from tests.support.stacks import trust
 
 Aws = Callable[..., Any]
 HERE = ("--region", "us-east-1")
-TO = ("--name", "shop", "--to", "us-east-1,eu-west-1", "--role", "distribute", *HERE)
+SECRET = ("--name", "shop", "--to", "us-east-1,eu-west-1", "--role", "distribute", *HERE)
+# The AMIs of these tests are copies of public ones, which are not encrypted.
+TO = (*SECRET, "--allow-unencrypted")
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +97,27 @@ def test_a_source_that_is_not_there_is_said_to_be_none(command: Command, aws: Aw
 
     assert (shown.exit_code, "ami-0123456789abcdef0" in shown.output) == (1, True)
     assert aws("imagebuilder").list_distribution_configurations()["distributionConfigurationSummaryList"] == []
+
+
+def test_what_would_not_go_well_is_told_before_anything_is_made_and_by_a_dry_run_too(
+    command: Command, aws: Aws
+) -> None:
+    ec2 = aws("ec2")
+    plain = own_ami(ec2, "plain")
+    secret = ec2.copy_image(SourceImageId=plain, SourceRegion="us-east-1", Name="secret", Encrypted=True)["ImageId"]
+
+    shown = [command("distribute", plain, *SECRET), command("distribute", plain, *SECRET, "--dry-run")]
+    roleless = [command("distribute", secret, *SECRET, "--role", "Nobody", *more) for more in ((), ("--dry-run",))]
+    producerless = [command("distribute", secret, "--name", "shop", *HERE, *more) for more in ((), ("--dry-run",))]
+    made = aws("imagebuilder").list_distribution_configurations()["distributionConfigurationSummaryList"]
+    good = command("distribute", secret, *SECRET)
+
+    assert [one.exit_code for one in (*shown, *roleless, *producerless)] == [1] * 6
+    for one in shown:
+        assert f"{plain} is not encrypted at /dev/" in one.output
+        assert "no key is named for its copies in us-east-1, eu-west-1" in one.output
+    for one in roleless:
+        assert "the role Nobody does not exist; take the execution role of an ImageProducer" in one.output
+    for one in producerless:
+        assert "there is no distribution configuration shop in us-east-1; deploy an ImageProducer" in one.output
+    assert (made, good.exit_code, copies(aws, secret), copies(aws, plain)[1]) == ([], 0, [1, 1], 0), good.output

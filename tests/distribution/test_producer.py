@@ -58,6 +58,8 @@ def shop_template() -> dict[str, Any]:
         distribution=Distribution.to_regions(*REGIONS),
         notifications=sns.Topic(stack, "Topic", topic_name="told"),
         tags={"Team": "shop"},
+        # The AMIs of these tests are copies of public ones, which are not encrypted.
+        allow_unencrypted=True,
     )
     producer.start_from(ssm.StringParameter.from_string_parameter_name(stack, "Newest", "/bakery/newest"))
     producer.start_from(s3.Bucket.from_bucket_name(stack, "Bucket", "bakery"), key_prefix="amis/")
@@ -239,6 +241,42 @@ def test_a_fault_at_any_call_of_the_machine_leaves_one_copy_in_each_region(shop:
         ("sns", "Publish"),
     ]
     assert len(points) == 9
+
+
+def test_an_unencrypted_ami_goes_only_where_a_key_is_named_or_somebody_says_so(
+    sandbox: Sandbox, aws: Callable[..., Any]
+) -> None:
+    ec2, stack = aws("ec2"), make_stack("Careful")
+    keyed = {region: aws("kms", region).create_key()["KeyMetadata"]["Arn"] for region in REGIONS}
+    careful = Distribution.to_regions(*REGIONS)
+    ImageProducer(stack, "Careful", name="careful", distribution=careful)
+    ImageProducer(stack, "Keyed", name="keyed", distribution=Distribution.to_regions(*REGIONS, kms_keys=keyed))
+    resources = template_of(stack)["Resources"]
+    stacks = Stacks(aws("cloudformation"))
+    assert stacks.create("careful", resources) == "CREATE_COMPLETE", stacks.reasons("careful")
+    it = Happenings(sandbox, aws)
+    machines = {
+        name: Executions(it, stacks.physical_id("careful", next(one for one in resources if one.startswith(name))))
+        for name in ("CarefulMachine", "KeyedMachine")
+    }
+    plain = own_ami(ec2, "plain")
+    secret = ec2.copy_image(SourceImageId=plain, SourceRegion="us-east-1", Name="secret", Encrypted=True)["ImageId"]
+
+    refused = machines["CarefulMachine"].run({"source": plain})
+    made = aws("imagebuilder").list_images()["imageVersionList"]
+    ended = [machines["KeyedMachine"].run({"source": plain}), machines["CarefulMachine"].run({"source": secret})]
+
+    assert (refused["status"], refused["error"], made) == ("FAILED", "CdkAmi.NotEncrypted", [])
+    assert f"{plain} is not encrypted at /dev/" in refused["cause"]
+    assert "us-east-1, eu-west-1; give the distribution kms_keys" in refused["cause"]
+    assert [one["status"] for one in ended] == ["SUCCEEDED"] * 2, ended
+    copied = {
+        (one["Region"], image["ImageId"]): {disk["Ebs"]["Encrypted"] for disk in image["BlockDeviceMappings"]}
+        for run in ended
+        for one in json.loads(run["output"])["amis"]
+        for image in aws("ec2", one["Region"]).describe_images(ImageIds=[one["Image"]])["Images"]
+    }
+    assert list(copied.values()) == [{True}] * 4
 
 
 def test_a_parameter_an_object_and_an_event_start_the_producer(shop: Shop) -> None:
