@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from cdk_ami import AccountGuard, ImageCriterion
 from cdk_ami.runtime.audit import audit
-from cdk_ami.runtime.regions import clients_of
+from cdk_ami.runtime.regions import RegionClients
 from cdk_ami.sandbox.server import Sandbox
 from cdk_ami.sandbox.testing import LocalAws
 from cdk_ami.sandbox.testing.control import Control
@@ -111,6 +112,19 @@ def test_a_guard_that_sets_one_thing_renders_one_thing() -> None:
     assert [one["Type"] for one in template["Resources"].values()] == ["AWS::EC2::SnapshotBlockPublicAccess"]
 
 
+def test_what_only_the_deployment_knows_goes_into_the_calls() -> None:
+    stack = make_stack()
+    account = cdk.CfnParameter(stack, "Account").value_as_string
+    days, hops = (cdk.CfnParameter(stack, name, type="Number").value_as_number for name in ("Days", "Hops"))
+    criterion = ImageCriterion(providers=[account], max_age_days=days)  # type: ignore[arg-type]
+    AccountGuard(stack, "Guard", allowed_images=[criterion], imds_hop_limit=hops)  # type: ignore[arg-type]
+
+    template = template_of(stack)
+
+    calls = [one["Properties"]["Create"] for one in resources_of(template, "Custom::AccountSetting").values()]
+    assert set(re.findall(r'{"Ref": "(\w+)"}', json.dumps(calls))) == {"Account", "Days", "Hops"}
+
+
 def test_enforcing_allowed_amis_warns_and_audit_mode_does_not() -> None:
     warned, silent = make_stack(), make_stack()
     everything(silent)
@@ -138,30 +152,33 @@ def app_of(make: Any) -> cdk.App:
     return app
 
 
-def state(region: str = "us-east-1") -> dict[str, str]:
+def state(ec2: Any) -> dict[str, str]:
     """Return each setting's status, as the audit sees it."""
-    return {one.setting: one.status for one in audit(clients_of([region])[0])}
+    clients = RegionClients(region="any", ec2=ec2, ssm=None, imagebuilder=None)
+    return {one.setting: one.status for one in audit(clients)}
 
 
 def test_a_deployed_guard_leaves_nothing_to_change_in_its_region_and_stays_when_it_is_destroyed(
     local: LocalAws,
 ) -> None:
-    local.client("ec2", "us-east-1").disable_image_block_public_access()
-    before, elsewhere = state(), state("eu-west-1")
+    ec2, there, stacks = (
+        local.client(service, region)
+        for service, region in (("ec2", "us-east-1"), ("ec2", "eu-west-1"), ("cloudformation", "us-east-1"))
+    )
+    ec2.disable_image_block_public_access()
+    before, elsewhere = state(ec2), state(there)
 
     local.deploy(app_of(everything))
-    guarded = state()
-    allowed = local.client("ec2", "us-east-1").get_allowed_images_settings()
+    guarded, allowed = state(ec2), ec2.get_allowed_images_settings()
     local.deploy(app_of(lambda stack: everything(stack, enforce=True)))
-    enforced = local.client("ec2", "us-east-1").get_allowed_images_settings()
-    local.client("cloudformation", "us-east-1").delete_stack(StackName="Guard")
-    local.client("cloudformation", "us-east-1").get_waiter("stack_delete_complete").wait(
-        StackName="Guard", WaiterConfig={"Delay": 0.05, "MaxAttempts": 200}
-    )
+    enforced = ec2.get_allowed_images_settings()
+    stacks.delete_stack(StackName="Guard")
+    gone = stacks.get_waiter("stack_delete_complete")
+    gone.wait(StackName="Guard", WaiterConfig={"Delay": 0.05, "MaxAttempts": 200})
 
     assert set(before.values()) == {"change"}
     assert set(guarded.values()) == {"ok"}
     assert (allowed["State"], len(allowed["ImageCriteria"])) == ("audit-mode", 2)
     assert (enforced["State"], enforced["ImageCriteria"]) == ("enabled", allowed["ImageCriteria"])
-    assert state() == guarded
-    assert state("eu-west-1") == elsewhere
+    assert state(ec2) == guarded
+    assert state(there) == elsewhere

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from cdk_ami import Delivery, ImageChannel, InstanceCapture, Replacement, TargetAccountRole, Volume, ZonalInstances
+from cdk_ami import (
+    AccountGuard,
+    Delivery,
+    ImageChannel,
+    InstanceCapture,
+    Replacement,
+    TargetAccountRole,
+    Volume,
+    ZonalInstances,
+)
 from cdk_ami.settings import Settings, load
 from tests.fleet.network import network
 from tests.stacks.conftest import templates_of
@@ -123,3 +132,13 @@ def test_the_roles_of_a_target_account_keep_their_ids() -> None:
         "RolesDistributionRole4D6E489A": "EC2ImageBuilderDistributionCrossAccountRole",
         "RolesLifecycleRole28E86BF6": "Ec2ImageBuilderCrossAccountLifecycleAccess",
     }
+
+
+def test_the_setting_of_a_guard_keeps_its_id() -> None:
+    stack = make_stack()
+    AccountGuard(stack, "Guard", block_public_snapshots="block-all-sharing")
+
+    found = {name: one["Type"] for name, one in template_of(stack)["Resources"].items()}
+
+    # There is one of it in an account and a Region: under another id it would be made while it is there.
+    assert found == {"GuardPublicSnapshotsEEDA49D6": "AWS::EC2::SnapshotBlockPublicAccess"}
