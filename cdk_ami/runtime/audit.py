@@ -221,13 +221,15 @@ def _ebs_encryption(ec2: Any) -> Found:
     effects = []
     if not on:
         effects.append(Effect(says=f"new volumes and copies of snapshots are encrypted with {key}"))
+        # Whether that is AWS's own key, only KMS could tell: EC2 names it by its ARN or its alias.
+        says = (
+            "what AWS's own key encrypts (alias/aws/ebs) cannot be shared: name a key where AMIs go to other accounts"
+        )
+        effects.append(Effect(says=says))
         plain = _all(ec2, "describe_volumes", "Volumes", Filters=[{"Name": "encrypted", "Values": ["false"]}])
         if plain:
             ids = tuple(volume["VolumeId"] for volume in plain)
             effects.append(Effect(says="volumes that are not encrypted stay so, until they are replaced", ids=ids))
-    if key.endswith("alias/aws/ebs"):
-        says = "AMIs that AWS's own key encrypts cannot be shared with other accounts; name a key where AMIs are shared"
-        effects.append(Effect(says=says))
     return Found(
         values={"EbsEncryptionByDefault": on, "KmsKeyId": key}, severity="" if on else "medium", effects=effects
     )
