@@ -42,19 +42,21 @@ def list_channels(image: str | None, regions: tuple[str, ...], as_json: bool) ->
     from cdk_ami.runtime.regions import ask, clients_of  # noqa: PLC0415 - same
 
     name = image_or_default(image)
+    asked = regions_or_default(regions)
     with plain_errors():
-        answers = ask(clients_of(regions_or_default(regions)), lambda clients: held_by_channel(clients.ssm, name))
+        answers = ask(clients_of(asked), lambda clients: held_by_channel(clients.ssm, name))
     rows = [[region, parameter, ami] for region, held in answers.found.items() for parameter, ami in held.items()]
     if as_json:
         print_json(
             {
                 "image": name,
+                "regions": asked,
                 "channels": [{"region": region, "name": parameter, "ami": ami} for region, parameter, ami in rows],
                 "failed": dict(answers.failed),
             }
         )
     elif rows:
-        print_table(f"Channels of {name}", ["Region", "Channel", "AMI"], rows)
+        print_table(f"Channels of {name} in {', '.join(asked)}", ["Region", "Channel", "AMI"], rows)
     elif answers.found:
         click.echo(f"No channel of the image {name} in {', '.join(answers.found)}.")
     report_failures(answers.failed)
@@ -125,16 +127,18 @@ def show(image: str | None, channel: str | None, regions: tuple[str, ...], as_js
 
     name = image_or_default(image)
     require("CHANNEL", channel_name(channel) if channel else ())
+    asked = regions_or_default(regions)
     with plain_errors():
-        answers = ask(clients_of(regions_or_default(regions)), lambda clients: look(clients, name, channel))
+        answers = ask(clients_of(asked), lambda clients: look(clients, name, channel))
     held = [one for found in answers.found.values() for one in found]
     problems = {region: _problems(name, channel, found) for region, found in answers.found.items()}
     problems = {region: problem for region, problem in problems.items() if problem}
     if as_json:
-        print_json({"image": name, "channels": held, "problems": problems, "failed": dict(answers.failed)})
+        failed = dict(answers.failed)
+        print_json({"image": name, "regions": asked, "channels": held, "problems": problems, "failed": failed})
     elif held:
         print_table(
-            f"Channels of {name}",
+            f"Channels of {name} in {', '.join(asked)}",
             ["Region", "Channel", "AMI", "Build", "State", "Age", "Moved", "By", "Tier", "Users"],
             [
                 [
@@ -163,7 +167,8 @@ def show(image: str | None, channel: str | None, regions: tuple[str, ...], as_js
 def history(image: str, channel: str, regions: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
     """Tell how CHANNEL of IMAGE was moved, the newest first: when, by whom, from which AMI to which, and why.
 
-    Parameter Store keeps the last hundred versions.  Without CHANNEL, that of the entry channel, latest.
+    Parameter Store keeps the last hundred versions.  Without CHANNEL, that of the entry channel, latest.  A Region
+    without the channel makes the exit code 1.
 
     Reads only: ssm:GetParameterHistory, ec2:DescribeImages.
 
@@ -176,27 +181,32 @@ def history(image: str, channel: str, regions: tuple[str, ...], as_json: bool) -
     from cdk_ami.runtime.regions import ask, clients_of  # noqa: PLC0415 - same
 
     require("CHANNEL", channel_name(channel))
+    asked = regions_or_default(regions)
     with plain_errors():
-        answers = ask(clients_of(regions_or_default(regions)), lambda clients: recall(clients, image, channel))
+        answers = ask(clients_of(asked), lambda clients: recall(clients, image, channel))
     moves = [move for found in answers.found.values() for move in found]
-    missing = [region for region, found in answers.found.items() if not found]
+    missing = {region: _missing(image, channel) for region, found in answers.found.items() if not found}
     if as_json:
         print_json(
-            {"image": image, "channel": channel, "moves": moves, "missing": missing, "failed": dict(answers.failed)}
+            {
+                "image": image,
+                "channel": channel,
+                "regions": asked,
+                "moves": moves,
+                "missing": list(missing),
+                "failed": dict(answers.failed),
+            }
         )
-    else:
-        if moves:
-            print_table(
-                f"History of {channel} of {image}",
-                ["Region", "Version", "When", "By", "From", "To", "Build", "Why"],
-                [
-                    [one.region, str(one.version), one.at, one.by, one.came_from, one.ami, one.build, one.why]
-                    for one in moves
-                ],
-            )
-        if missing:
-            click.echo(f"No channel {channel} of the image {image} in {', '.join(missing)}.")
-    report_failures(answers.failed)
+    elif moves:
+        print_table(
+            f"History of {channel} of {image} in {', '.join(asked)}",
+            ["Region", "Version", "When", "By", "From", "To", "Build", "Why"],
+            [
+                [one.region, str(one.version), one.at, one.by, one.came_from, one.ami, one.build, one.why]
+                for one in moves
+            ],
+        )
+    report_failures({**missing, **answers.failed})
 
 
 def _problems(image: str, channel: str | None, held: Sequence[Held]) -> str:
@@ -206,8 +216,14 @@ def _problems(image: str, channel: str | None, held: Sequence[Held]) -> str:
     gone = [f"{one.channel} of {image} holds {one.ami}, which is gone" for one in held if one.state == GONE]
     if held:
         return "; ".join(gone)
-    wanted = channel or ENTRY_CHANNEL
-    return f"{wanted} of {image} does not exist: build the image, or run cdk-ami channels seed {image} {wanted}"
+    return _missing(image, channel or ENTRY_CHANNEL)
+
+
+def _missing(image: str, channel: str) -> str:
+    """Return what to do about a channel that does not exist; only others are seeded from the entry channel."""
+    if channel == ENTRY_CHANNEL:
+        return f"{channel} of {image} does not exist: build the image, or if a build failed run cdk-ami retry {image}"
+    return f"{channel} of {image} does not exist: promote a build, or run cdk-ami channels seed {image} {channel}"
 
 
 def _age(created: str) -> str:

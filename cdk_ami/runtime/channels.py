@@ -24,8 +24,17 @@ _READ_BACK_SECONDS: Final = 1.0
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImageReferences.html, read 2026-11-28
 _REFERRED_AT_ONCE: Final = 10
 
+USING_STATES: Final = ("pending", "running", "stopping", "stopped")
+"""States of instances that use their AMI: one that is terminated is told of for an hour and is nobody's."""
+
 _KINDS: Final = {"ec2:Instance": "instance", "ec2:LaunchTemplate": "launch template"}
 """What uses an AMI, as people call it.  Other parameters and recipes name it without using it."""
+
+_WHICH: Final[Mapping[str, Any]] = {
+    "ec2:Instance": {"ResourceTypeOptions": [{"OptionName": "state-name", "OptionValues": list(USING_STATES)}]}
+}
+"""Left out, instances of every state count, the terminated too.
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ResourceTypeOption.html"""
 
 _BUILD: Final = re.compile(r":image/[^/]+/(?P<build>\d+\.\d+\.\d+/\d+)$")
 GONE: Final = "gone"
@@ -220,7 +229,7 @@ def _users(ec2: Any, image_ids: Iterable[str]) -> dict[str, Counter[str]]:
         if not own:
             continue
         pages = ec2.get_paginator("describe_image_references").paginate(
-            ImageIds=own, ResourceTypes=[{"ResourceType": kind} for kind in _KINDS]
+            ImageIds=own, ResourceTypes=[{"ResourceType": kind, **_WHICH.get(kind, {})} for kind in _KINDS]
         )
         for found in (found for page in pages for found in page["ImageReferences"]):
             counted.setdefault(found["ImageId"], Counter())[_KINDS[found["ResourceType"]]] += 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cdk_ami.naming import normalized
-from cdk_ami.runtime.channels import held_by_channel
+from cdk_ami.runtime.channels import USING_STATES, held_by_channel
 from cdk_ami.runtime.regions import RegionClients
 
 IMAGE_ARN_TAG: Final = "Ec2ImageBuilderArn"
@@ -16,7 +16,6 @@ IMAGE_ARN_TAG: Final = "Ec2ImageBuilderArn"
 https://docs.aws.amazon.com/imagebuilder/latest/userguide/cross-account-dist.html"""
 
 _IMAGE_ARN: Final = re.compile(r":image/(?P<image>[^/]+)/(?P<version>\d+\.\d+\.\d+)/(?P<build>\d+)$")
-_LIVE_STATES: Final = ["pending", "running", "stopping", "stopped", "shutting-down"]
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html, read 2026-11-22
 _FILTER_VALUES_MAX: Final = 200
 
@@ -145,7 +144,7 @@ def _instances(clients: RegionClients, versions: dict[str, str]) -> Iterable[Ins
         pages = clients.ec2.get_paginator("describe_instances").paginate(
             Filters=[
                 {"Name": "image-id", "Values": image_ids[start : start + _FILTER_VALUES_MAX]},
-                {"Name": "instance-state-name", "Values": _LIVE_STATES},
+                {"Name": "instance-state-name", "Values": list(USING_STATES)},
             ]
         )
         for page in pages:

@@ -65,7 +65,7 @@ JSON over HTTP at `/_sandbox/`; [test your image pipeline](../how-to/test-your-i
 | `events/delivery` | `POST` any of `{"duplicate", "delay", "lose", "lose_next", "reorder", "seed"}`, `GET` | makes deliveries of EventBridge happen so many times more, so many seconds later, not at all at a rate or for the next so many, or in pairs the wrong way round; tells which were given up |
 | `events/log` | `GET` | tells the events since the last reset |
 | `state` | `POST` `{"save": PATH}` or `{"load": PATH}` | writes all that the sandbox holds, unless something runs or waits for the clock; forgets everything and takes up such a file. A Python pickle: load only files that you saved yourself, with the same moto and Python |
-| `idle` | `GET` `?seconds=60` | answers when no stack, build or event is on its way, or with what still is |
+| `idle` | `GET` `?seconds=60` | answers when no stack, build or event is on its way, or with what still is; an execution that waits for the clock is not: advance the clock |
 
 A fault has one of these, and what it is narrowed to: `service`, `operation`, `region`, `account`, `parameters`; `callers`
 (`outside`, `engines`: the sandbox's own services, or `all`); `first` so many, `skip` so many before, `probability` with a `seed`.

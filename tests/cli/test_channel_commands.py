@@ -27,7 +27,9 @@ def test_show_tells_what_each_channel_holds_who_moved_it_and_who_uses_it(command
     old, new = (make_ami(aws("ec2"), version=version) for version in ("1.0.0/1", "1.0.1/2"))
     point(aws("ssm"), "/imagebuilder/web/latest", new.image_id)
     point(aws("ssm"), "/imagebuilder/web/stable", old.image_id)
-    aws("ec2").run_instances(ImageId=old.image_id, MinCount=2, MaxCount=2, InstanceType="t3.micro")
+    three = aws("ec2").run_instances(ImageId=old.image_id, MinCount=3, MaxCount=3, InstanceType="t3.micro")["Instances"]
+    # It is told of for a while, and uses nothing.
+    aws("ec2").terminate_instances(InstanceIds=[three[0]["InstanceId"]])
     data = {"ImageId": old.image_id, "InstanceType": "t3.micro"}
     aws("ec2").create_launch_template(LaunchTemplateName="web", LaunchTemplateData=data)
 
@@ -55,7 +57,7 @@ def test_show_says_what_is_missing_or_gone_and_what_to_do(command: Command, aws:
     ]
     assert shown.stderr.splitlines() == [
         f"us-east-1: stable of web holds {mine.image_id}, which is gone",
-        "eu-west-1: latest of web does not exist: build the image, or run cdk-ami channels seed web latest",
+        "eu-west-1: latest of web does not exist: build the image, or if a build failed run cdk-ami retry web",
     ]
 
 
@@ -65,7 +67,8 @@ def test_history_tells_when_by_whom_from_what_to_what_and_why(command: Command, 
     for ami, why in ((old, "made"), (new, "promoted after 2 h"), (old, back), (new, back)):
         promote(aws("ssm"), "/imagebuilder/web/stable", ami, why)
 
-    told = json.loads(command("channels", "history", "web", "stable", "--json", *BOTH).output)
+    shown = command("channels", "history", "web", "stable", "--json", *BOTH)
+    told = json.loads(shown.stdout)
 
     assert [(one["version"], one["came_from"], one["ami"], one["build"], one["why"]) for one in told["moves"]] == [
         (4, old, new, "1.0.1/2", ""),
@@ -74,7 +77,18 @@ def test_history_tells_when_by_whom_from_what_to_what_and_why(command: Command, 
         (1, "", old, "1.0.0/1", "made"),
     ]
     assert {(one["region"], one["by"]) for one in told["moves"]} == {("us-east-1", ROOT)}
-    assert told["missing"] == ["eu-west-1"]
+    assert (shown.exit_code, told["missing"], told["regions"]) == (1, ["eu-west-1"], ["us-east-1", "eu-west-1"])
+    seed = "cdk-ami channels seed web stable"
+    assert shown.stderr == f"eu-west-1: stable of web does not exist: promote a build, or run {seed}\n"
+
+
+def test_the_regions_that_were_asked_are_told(command: Command, aws: MakeClient) -> None:
+    point(aws("ssm"), "/imagebuilder/web/latest", make_ami(aws("ec2")).image_id)
+
+    shown = [command("channels", *verb, "--region", "us-east-1") for verb in (("list", "web"), ("history", "web"))]
+
+    titles = [one.output.splitlines()[0].strip() for one in shown]
+    assert titles == ["Channels of web in us-east-1", "History of latest of web in us-east-1"]
 
 
 @pytest.mark.parametrize("verb", [("show", "web"), ("history", "web", "latest")])

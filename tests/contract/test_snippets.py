@@ -31,6 +31,17 @@ def test_a_snippet_runs_and_renders_resources_in_each_stack(code: str, monkeypat
     assert [name for name, template in templates.items() if not template.get("Resources")] == []
 
 
+def test_the_stack_of_an_account_that_receives_needs_no_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs/how-to/share-with-accounts.md").read_text()
+    (code,) = [block for block in BLOCK.findall(page) if "TargetAccountRole(" in block]
+
+    (template,) = synthesize_program(code, "snippet", monkeypatch).values()
+
+    assert "BootstrapVersion" not in template.get("Parameters", {})
+    # The other synthesizer without that parameter deploys by a role of the bootstrap all the same.
+    assert "LegacyStackSynthesizer()" in code
+
+
 def test_the_readme_shows_code() -> None:
     assert len(BLOCK.findall((ROOT / "README.md").read_text())) >= 2
 

@@ -41,6 +41,7 @@ ELSEWHERE = {
     "cdk-ami preflight": "tests/runtime/preflight and tests/cli run it where all is right, and where all is wrong",
     "cdk-ami check template": "tests/cli/test_check_command.py checks files and directories, with their options",
     "CDK_AMI_SIDE": "tests/stacks/test_target_account_stack.py deploys it in two accounts; the pages have one",
+    "aws sts assume-role": "tests/sandbox/test_server.py takes a role that does not exist, and acts in its account",
     "stack-set": "tests/stacks/test_target_account_stack.py deploys it in two accounts, without StackSets",
     "make demo": "the CI script runs it",
     "make test": "the CI script runs it, and this test in it",

@@ -67,7 +67,11 @@ def target(region: str, *, key: str | None = None, **given: Any) -> dict[str, An
     written = [None, *accounts]
     return {
         "Region": region,
-        "AmiDistributionConfiguration": {"Name": "web", "TargetAccountIds": accounts}
+        "AmiDistributionConfiguration": {
+            "Name": "web",
+            "TargetAccountIds": accounts,
+            "AmiTags": {"cdk-ami:image": given.get("image", "web")},
+        }
         | ({"KmsKeyId": key} if key else {}),
         "SsmParameterConfigurations": [
             {"ParameterName": given.get("parameter", "/imagebuilder/web/latest"), "DataType": "aws:ec2:image"}

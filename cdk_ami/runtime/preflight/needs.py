@@ -30,6 +30,10 @@ class RegionNeed(NamedTuple):
         return self.region
 
 
+Tags = tuple[tuple[str, str], ...]
+"""Keys and values."""
+
+
 class KeyNeed(NamedTuple):
     """A key that encrypts AMIs, ``key`` None where nobody knows which before the deployment.
 
@@ -57,10 +61,11 @@ class TargetRoleNeed(NamedTuple):
     region: str
     owner: str
     made: str
-    regions: tuple[str, ...]
     parameters: tuple[tuple[str, str], ...]
     launch_templates: tuple[tuple[str, str, bool], ...]
     """Region, id, and whether the new version becomes the default one."""
+    copies: tuple[tuple[str, Tags], ...]
+    """Region, and the tags of a copy there, each pair of them once."""
 
     @property
     def subject(self) -> str:
@@ -220,6 +225,7 @@ class _Delivery(NamedTuple):
     volumes: int
     role: str | None
     role_made: bool
+    tags: Tags
 
 
 def plan(stacks: Sequence[Stack], *, account: str, region: str) -> Needs:
@@ -285,6 +291,7 @@ def _deliveries(stack: Stack) -> Iterator[_Delivery]:
                 volumes,
                 role,
                 role_made,
+                tuple((key, stack.text(value) or "") for key, value in sorted(ami.get("AmiTags", {}).items())),
             )
 
 
@@ -359,11 +366,11 @@ def _target_roles(stacks: Sequence[Stack], deliveries: Sequence[_Delivery]) -> I
             "",
             owner,
             made.get(account, ""),
-            tuple(_once(one.region for one in mine)),
             tuple(_once((one.region, name) for one in mine for who, name, _ in one.parameters if who == account)),
             tuple(
                 _once((one.region, *found) for one in mine for who, *found in one.launch_templates if who == account)
             ),
+            tuple(_once((one.region, one.tags) for one in mine)),
         )
 
 

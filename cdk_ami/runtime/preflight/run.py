@@ -50,10 +50,13 @@ _THROTTLED: Final = frozenset(
 
 
 def run(needs: Needs, accounts: Accounts, checks: Sequence[Check] = CHECKS) -> list[Finding]:
-    """Return what the checks find, check by check; a need that nobody could look at is among it as not checked."""
+    """Return what the checks find, each once, check by check; a need that nobody could look at is in it as not checked.
+
+    One thing may be needed twice, as a key is for the build and for a copy, and found to be the same.
+    """
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
         asked = [pool.submit(_look, check, need, accounts) for check in checks for need in check.needs(needs)]
-        return [finding for answer in asked for finding in answer.result()]
+        return list(dict.fromkeys(finding for answer in asked for finding in answer.result()))
 
 
 def _look(check: Check, need: Any, accounts: Accounts) -> list[Finding]:

@@ -50,14 +50,19 @@ def _look(need: TargetRoleNeed, accounts: Accounts) -> Iterator[Finding]:
 
 
 def _uses(need: TargetRoleNeed) -> Iterator[_Use]:
-    # Tags as a build gives them: roles may be held to them.
-    tagged = {"aws:ResourceTag/CreatedBy": "EC2 Image Builder", "aws:RequestTag/CreatedBy": "EC2 Image Builder"}
-    for region in need.regions:
+    for region, tags in need.copies:
         partition = PARTITION_OF.get(region, "aws")
         image = f"arn:{partition}:ec2:{region}::image/ami-0123456789abcdef0"
-        where = {**tagged, "aws:RequestedRegion": region}
+        where = {"aws:RequestedRegion": region}
+        # Tags as a build gives them: roles may be held to them.
+        given = (*tags, ("CreatedBy", "EC2 Image Builder"))
+        asked = {f"aws:RequestTag/{key}": value for key, value in given}
+        held = {f"aws:ResourceTag/{key}": value for key, value in given}
         yield _Use(("ec2:DescribeImages",), ("*",), where)
-        yield _Use(("ec2:CopyImage",), (image,), where)
+        yield _Use(("ec2:CopyImage",), (image,), where | asked | held)
+        # A copy has no tags before these, and its launch permissions are set whether it is shared or not.
+        yield _Use(("ec2:CreateTags",), (image,), where | asked)
+        yield _Use(("ec2:ModifyImageAttribute",), (image,), where | held)
         for owned, name in need.parameters:
             if owned == region:
                 arn = f"arn:{partition}:ssm:{region}:{need.account}:parameter{name}"
@@ -66,7 +71,7 @@ def _uses(need: TargetRoleNeed) -> Iterator[_Use]:
             if owned == region:
                 arn = f"arn:{partition}:ec2:{region}:{need.account}:launch-template/{template_id}"
                 actions = ("ec2:CreateLaunchTemplateVersion", *(("ec2:ModifyLaunchTemplate",) if default else ()))
-                yield _Use(actions, (arn,), where)
+                yield _Use(actions, (arn,), where | asked | held)
 
 
 def _finding(need: TargetRoleNeed, status: Status, message: str, fix: str = "") -> Finding:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cdk_ami.runtime.preflight import parameters, regions, target_roles
+from cdk_ami.runtime.preflight import keys, parameters, regions, target_roles
 from cdk_ami.runtime.preflight.accounts import Accounts
 from cdk_ami.runtime.preflight.model import Finding, Status
 from cdk_ami.runtime.preflight.needs import Needs, plan
@@ -71,7 +72,10 @@ def test_where_nothing_is_missing_every_check_passes_and_changes_nothing(
 
 MISSING = "ec2messages, imagebuilder, logs, s3, ssm, ssmmessages"
 USES = "kms:CreateGrant, kms:Decrypt, kms:DescribeKey, kms:GenerateDataKeyWithoutPlaintext, kms:ReEncryptFrom"
-LACKS = "ec2:DescribeImages, ssm:PutParameter, ec2:CreateLaunchTemplateVersion, ec2:ModifyLaunchTemplate"
+LACKS = (
+    "ec2:DescribeImages, ec2:CreateTags, ec2:ModifyImageAttribute, ssm:PutParameter, "
+    "ec2:CreateLaunchTemplateVersion, ec2:ModifyLaunchTemplate"
+)
 SHARED = "arn:aws:ssm:us-east-1:210987654321:parameter/imagebuilder/web/latest"
 BY_HAND = "exists with the data type text, not aws:ec2:image, so that nothing checks its value"
 UNREADABLE = "cannot be read: it does not exist, or is not shared; the deployment will stop"
@@ -157,6 +161,22 @@ def test_another_account_is_not_checked_until_somebody_gives_a_way_in(needs: Nee
         (THERE, f"nobody looked into the account {THERE}", f"give --look-with {THERE}=PROFILE, or a role's ARN")
     }
     assert told(findings, Status.FAIL) == []
+
+
+def test_a_role_of_another_image_lacks_what_its_conditions_keep_from_this_one(needs: Needs, accounts: Accounts) -> None:
+    (role,) = needs.target_roles
+    pay = role._replace(copies=tuple((region, (("cdk-ami:image", "pay"),)) for region, _ in role.copies))
+
+    (found,) = run(replace(needs, target_roles=[pay]), accounts, [target_roles.CHECK])
+
+    assert (found.status, found.message) == (Status.FAIL, "lacks ec2:ModifyImageAttribute")
+
+
+def test_what_is_needed_twice_is_told_once(needs: Needs, accounts: Accounts) -> None:
+    once = run(needs, accounts, [keys.CHECK])
+
+    assert run(replace(needs, keys=[*needs.keys, *needs.keys]), accounts, [keys.CHECK]) == once
+    assert once
 
 
 def test_each_fault_is_found_with_what_to_do(sandbox: Sandbox, aws: MakeClient, tmp_path: Path) -> None:
