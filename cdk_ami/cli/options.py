@@ -52,10 +52,27 @@ def regions_or_default(regions: tuple[str, ...]) -> tuple[str, ...]:
     settings = _settings()
     if settings is not None:
         return tuple(dict.fromkeys([*settings.image.regions, *(fleet.region for fleet in settings.fleets)]))
-    default = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    if not default:
+    found = region_of_environment()
+    if not found:
         raise click.UsageError("no Region is known; give --region, or set AWS_REGION")
-    return (default,)
+    return found
+
+
+def settings_of(image: str) -> tuple[str, tuple[str, ...]]:
+    """Return the Region that builds an image and all that it goes to, as cdk-ami.toml says; empty when it does not."""
+    from cdk_ami.naming import normalized  # noqa: PLC0415 - only where the defaults are needed
+
+    settings = _settings()
+    if settings is None or normalized(settings.image.name) != normalized(image):
+        return "", ()
+    fleets = (fleet.region for fleet in settings.fleets if fleet.image == settings.image.name)
+    return settings.image.region, tuple(dict.fromkeys([*settings.image.regions, *fleets]))
+
+
+def region_of_environment() -> tuple[str, ...]:
+    """Return the Region of the environment, or none: a place to begin to look, not one to act in."""
+    default = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return (default,) if default else ()
 
 
 def require(parameter: str, problems: Iterable[Problem]) -> None:

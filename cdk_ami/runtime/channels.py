@@ -157,7 +157,7 @@ def look(clients: RegionClients, image: str, channel: str | None = None) -> tupl
         values = {name: value for name, value in values.items() if name == wanted}
     if not values:
         return ()
-    amis, users, written = _amis(clients.ec2, values.values()), _users(clients.ec2, values.values()), {}
+    amis, users, written = amis_by_id(clients.ec2, values.values()), _users(clients.ec2, values.values()), {}
     for name in values:
         written[name] = _described(clients.ssm, name)
     return tuple(
@@ -165,7 +165,7 @@ def look(clients: RegionClients, image: str, channel: str | None = None) -> tupl
             region=clients.region,
             channel=name.rpartition("/")[2],
             ami=ami,
-            build=_build(amis.get(ami)),
+            build=build_of(amis.get(ami)),
             state=amis[ami]["State"] if ami in amis else GONE,
             created=amis.get(ami, {}).get("CreationDate", ""),
             since=_text(written[name].get("LastModifiedDate")),
@@ -190,7 +190,7 @@ def recall(clients: RegionClients, image: str, channel: str) -> tuple[Move, ...]
         if error.response["Error"]["Code"] == "ParameterNotFound":
             return ()
         raise
-    amis = _amis(clients.ec2, [found["Value"] for found in versions])
+    amis = amis_by_id(clients.ec2, [found["Value"] for found in versions])
     moves = []
     before: dict[str, Any] = {}
     for found in versions:
@@ -202,7 +202,7 @@ def recall(clients: RegionClients, image: str, channel: str) -> tuple[Move, ...]
                 at=_text(found["LastModifiedDate"]),
                 by=found.get("LastModifiedUser", ""),
                 ami=found["Value"],
-                build=_build(amis.get(found["Value"])),
+                build=build_of(amis.get(found["Value"])),
                 came_from=before.get("Value", ""),
                 # A description stays until somebody writes another one, so one that stays is no note on this move.
                 why="" if note == before.get("Description") else note,
@@ -212,7 +212,7 @@ def recall(clients: RegionClients, image: str, channel: str) -> tuple[Move, ...]
     return tuple(reversed(moves))
 
 
-def _amis(ec2: Any, image_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+def amis_by_id(ec2: Any, image_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return those AMIs that there are; asked for by a filter, because an id that is gone would be an error."""
     wanted = sorted(set(image_ids))
     pages = ec2.get_paginator("describe_images").paginate(
@@ -251,7 +251,8 @@ def _described(ssm: Any, name: str) -> dict[str, Any]:
     return found[0] if found else {}
 
 
-def _build(found: Mapping[str, Any] | None) -> str:
+def build_of(found: Mapping[str, Any] | None) -> str:
+    """Return version and build of an AMI's image, as its tag tells; empty when it does not."""
     tags = {tag["Key"]: tag["Value"] for tag in (found or {}).get("Tags", ())}
     match = _BUILD.search(tags.get("Ec2ImageBuilderArn", ""))
     return match["build"] if match else ""

@@ -18,6 +18,7 @@ from cdk_ami.distribution.promotion_machine import definition
 from cdk_ami.distribution.promotion_plan import LOOKS_MAX, PlacePlan, PromotionPlan, WatchPlan, WavePlan
 from cdk_ami.fleet.rollout_state import RolloutPhase
 from cdk_ami.function_code import modules_of
+from cdk_ami.runtime.channel_places import places_of
 from cdk_ami.sandbox.testing import LocalAws
 from tests.support.promoting import HOME, REGIONS, Promoting
 from tests.support.synth import make_app, make_stack, only_resource, resources_of
@@ -183,6 +184,12 @@ def test_every_state_that_is_named_exists_and_is_reached(synthesized: Synthesize
         assert targets <= set(states) | inner
         assert set(states) - targets == {"Start"}
         assert not set(states) & inner
+
+
+def test_a_definition_tells_which_places_it_moves(synthesized: Synthesized) -> None:
+    found = places_of(json.loads(machine_of(synthesized.templates["accounts"])["DefinitionString"]))
+
+    assert [(one["region"], one["account"], one["role"]) for one in found] == [(HOME, "", ""), (HOME, OTHER, ROLE)]
 
 
 @pytest.mark.parametrize("days", [0, 1, 7])

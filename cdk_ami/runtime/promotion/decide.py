@@ -258,8 +258,12 @@ def line_of(one: Mapping[str, Any]) -> str:
 def note(*, from_channel: str, what: str, by: str, reason: str, before: str, execution: str) -> str:
     """Return the description of a version of a channel: who, when being the version's own date, why and from what."""
     was = f"was {before}" if before else "was new"
-    text = f"{what} from {from_channel}; {was}; by {by}; because {reason}; {execution}"
-    return text[:NOTE_MAX]
+    return ended(f"{what} from {from_channel}; {was}; by {by}; because {reason}", f"; {execution}")
+
+
+def ended(text: str, end: str) -> str:
+    """Return a description that is cut before its end: from the end the lock can be found again."""
+    return text[: NOTE_MAX - len(end)] + end
 
 
 def place_name(place: Mapping[str, Any]) -> str:

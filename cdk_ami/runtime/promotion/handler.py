@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -82,7 +82,7 @@ def _lock(event: Event, clients: Clients) -> dict[str, Any]:
     )
     if isinstance(taken, lock.Record):
         return {"taken": False, "by": taken.owner}
-    if taken.journal and _was_through(clients("ssm"), event["image"], taken):
+    if taken.journal and was_through(clients("ssm"), event["image"], taken.journal, taken.heir_of):
         # It died between its last word and giving the lock back: there is nothing to move back.
         lock.release(clients("ssm"), event["image"], owner, now=datetime.fromisoformat(event["now"]))
         return _lock(event, clients)
@@ -97,9 +97,10 @@ def _lock(event: Event, clients: Clients) -> dict[str, Any]:
     }
 
 
-def _was_through(ssm: Any, image: str, taken: lock.Taken) -> bool:
-    last = _outcome(ssm, image, taken.journal[0]["channel"])
-    return last.get("state") == decide.PROMOTED and last.get("execution") == taken.heir_of
+def was_through(ssm: Any, image: str, journal: Sequence[Mapping[str, Any]], dead: str) -> bool:
+    """Tell whether the dead execution that left a journal had promoted all of it: it is not half moved."""
+    last = _outcome(ssm, image, journal[0]["channel"])
+    return last.get("state") == decide.PROMOTED and last.get("execution") == dead
 
 
 def _stop(states: Any, execution: str, by: str) -> None:
@@ -174,7 +175,7 @@ def _restore(event: Event, clients: Clients) -> dict[str, Any]:
         clients("ssm", change["region"], change["role"]),
         change,
         image=event["image"],
-        note=f"back to {change['before']} from {change['ami']}; {event['execution']}"[: decide.NOTE_MAX],
+        note=decide.ended(f"back to {change['before']} from {change['ami']}", f"; {event['execution']}"),
         attempt=event["attempt"],
         base=event["base"],
         force=event["force"],
