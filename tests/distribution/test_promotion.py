@@ -270,6 +270,25 @@ def test_a_build_that_arrives_reaches_each_wave_after_the_one_before(local: Loca
     assert f"from latest; was {old['eu-west-1']}; by EventBridge; because a build has arrived in latest" in note
 
 
+def test_events_that_come_twice_and_out_of_order_bring_the_newest_build_once(local: LocalAws) -> None:
+    it = Promoting(local)
+    moves = {region: len(it.history(region)) for region in REGIONS}
+    local.misdeliver(duplicate=1, reorder=True)
+
+    it.build()
+    new = it.build()
+    local.wait_idle()
+    for region in REGIONS:
+        it.say(region, RolloutPhase.SUCCEEDED)
+        it.advance(120)
+    local.misdeliver()
+    it.advance(3_600)
+
+    assert it.held() == new
+    assert {region: len(it.history(region)) - before for region, before in moves.items()} == dict.fromkeys(REGIONS, 1)
+    assert it.outcome()["state"] == "PROMOTED"
+
+
 def test_a_bad_build_is_moved_back_in_the_first_wave_and_the_topic_learns_why(local: LocalAws) -> None:
     it = Promoting(local)
     old, queue = it.held(), it.listen()

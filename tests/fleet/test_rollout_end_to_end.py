@@ -155,13 +155,13 @@ def test_a_good_build_reaches_every_instance_and_a_bad_one_is_rolled_back_and_de
     shop.deploy(*REGIONS)
     CLOCK.run_at(1_000)
 
-    # A good build, told twice in one Region and never in the other, where the clock finds it.
-    shop.it.ask("events/delivery", {"duplicate": 1})
+    # A good build, told twice and out of order in one Region and never in the other, where the clock finds it.
+    shop.it.ask("events/delivery", {"duplicate": 1, "reorder": True})
     shop.move(home, 1)
     good = shop.wait_for(home, RolloutPhase.SUCCEEDED, 1)
     shop.it.ask("events/delivery", {"lose": 1.0})
     shop.move(away, 1)
-    shop.it.ask("events/delivery", {"lose": 0.0})
+    shop.it.ask("events/delivery", {"lose": 0.0, "reorder": False})
     CLOCK.advance(3_600)
     shop.wait_for(away, RolloutPhase.SUCCEEDED, 1)
 
