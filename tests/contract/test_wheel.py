@@ -9,7 +9,7 @@ import venv
 from pathlib import Path
 
 from cdk_ami import ReadyComponent
-from tests.support.synth import ROOT
+from tests.support.synth import JSII_CACHE, ROOT
 
 PROGRAM = """
 import json, sys
@@ -48,7 +48,7 @@ def test_the_wheel_installs_and_synthesizes_in_a_clean_environment(tmp_path: Pat
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)} | JSII_CACHE,
     )
 
     result = json.loads(shown.stdout.splitlines()[-1])

@@ -17,7 +17,7 @@ import boto3
 import pytest
 
 from cdk_ami.sandbox.environment import variables
-from tests.support.synth import ROOT
+from tests.support.synth import JSII_CACHE, ROOT
 
 CDK_AMI = Path(sys.executable).with_name("cdk-ami")
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
@@ -37,6 +37,7 @@ class Project:
             [str(part) for part in command],
             cwd=folder or self.folder,
             env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "CI": "true"}
+            | JSII_CACHE
             | variables(self.endpoint)
             | {
                 "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "18,20",
