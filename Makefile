@@ -37,8 +37,9 @@ types:
 	$(BIN)/mypy
 	@for app in examples/*/app.py; do $(BIN)/mypy --no-error-summary $$app || exit 1; done
 
+# In the order of their folders: by the number of their tests, the few long ones would come last and alone.
 tests:
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 LOWEST := $(shell sed -nE 's/.*"moto\[server\]>=([0-9.]+),.*/\1/p' pyproject.toml)
 
