@@ -272,6 +272,8 @@ def test_a_build_that_arrives_reaches_each_wave_after_the_one_before(local: Loca
 
 def test_events_that_come_twice_and_out_of_order_bring_the_newest_build_once(local: LocalAws) -> None:
     it = Promoting(local)
+    it.point(it.build())
+    local.wait_idle()
     moves = {region: len(it.history(region)) for region in REGIONS}
     local.misdeliver(duplicate=1, reorder=True)
 
