@@ -40,5 +40,21 @@ def allow(
     return statement | {"Condition": condition} if condition else statement
 
 
+def service_trust(account: str, *services: str) -> dict[str, Any]:
+    """Return the trust policy of a role that services take for resources of ``account`` alone.
+
+    Args:
+        account: The account.
+        services: Principals, such as ``states.amazonaws.com``, at least one.
+    """
+    statement = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"Service": _one_or_all(services)},
+        "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+    }
+    return policy([statement])
+
+
 def _one_or_all(values: Sequence[str]) -> str | list[str]:
     return values[0] if len(values) == 1 else list(values)

@@ -25,7 +25,7 @@ from cdk_ami.checks import builds, captures, names
 from cdk_ami.distribution.producer import ImageProducer
 from cdk_ami.errors import Faults
 from cdk_ami.home import account_of, partition_of, region_of, stack_of
-from cdk_ami.policies import allow, policy
+from cdk_ami.policies import service_trust
 from cdk_ami.source.platform import Architecture, Platform
 from cdk_ami.wildcards import acknowledge_wildcards
 
@@ -322,14 +322,11 @@ class InstanceCapture(Construct):
             topic_arn=machine.topic_arn,
             topic_key_arn=key.key_arn if key else None,
         ).document_of_policy()
-        condition = {"StringEquals": {"aws:SourceAccount": account}}
-        trust = allow("Trust", ["sts:AssumeRole"], ["*"], condition=condition)
-        del trust["Resource"]
         role = iam.CfnRole(
             self,
             "Role",
             description=f"Captures {machine.image} from a server",
-            assume_role_policy_document=policy([trust | {"Principal": {"Service": "states.amazonaws.com"}}]),
+            assume_role_policy_document=service_trust(account, "states.amazonaws.com"),
             policies=[iam.CfnRole.PolicyProperty(policy_name="Capture", policy_document=document)],
         )
         acknowledge_wildcards(role, document, reason=WILDCARD_REASON)

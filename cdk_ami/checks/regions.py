@@ -57,3 +57,8 @@ PARTITION_OF: Final[dict[str, str]] = {
     region: partition for partition, regions in REGIONS_BY_PARTITION.items() for region in regions
 }
 """The partition of each Region."""
+
+
+def url_suffix(partition: str) -> str:
+    """Return what the hosts of a partition's services end with, such as ``amazonaws.com``."""
+    return "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from cdk_ami.checks.regions import PARTITION_OF
+from cdk_ami.checks.regions import PARTITION_OF, url_suffix
 from cdk_ami.checks.rule import is_list_token
 from cdk_ami.distribution.target_account import DISTRIBUTION_ROLE
 from cdk_ami.limits import ORGANIZATION_ARN, ORGANIZATIONAL_UNIT_ARN
@@ -118,7 +118,7 @@ class KeyUse:
     def _launch(
         self, who: str, principal: object, condition: Mapping[str, Any], accounts: Sequence[str]
     ) -> Iterable[Statement]:
-        through_ec2 = {"kms:ViaService": f"ec2.{self.region}.{_suffix(self.partition)}"}
+        through_ec2 = {"kms:ViaService": f"ec2.{self.region}.{url_suffix(self.partition)}"}
         equals = {"StringEquals": {**condition.get("StringEquals", {}), **through_ec2}}
         yield _statement(f"Launch{who}", principal, _LAUNCH, {**condition, **equals})
         yield _statement(f"LaunchAttach{who}", principal, ["kms:CreateGrant"], {**condition, **equals, **_FOR_AWS})
@@ -231,7 +231,3 @@ def _launching_roles(partition: str, accounts: Sequence[str]) -> list[str]:
 
 def _one_or_many(values: Sequence[str]) -> object:
     return values[0] if len(values) == 1 else list(values)
-
-
-def _suffix(partition: str) -> str:
-    return "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"

@@ -29,7 +29,7 @@ from cdk_ami.distribution.producer_states import ProducerMachine
 from cdk_ami.errors import Faults
 from cdk_ami.home import account_of, partition_of, region_of, stack_of
 from cdk_ami.naming import IMAGE_TAG, channel_parameter, log_group, normalized, scoped_name
-from cdk_ami.policies import allow, policy
+from cdk_ami.policies import service_trust
 from cdk_ami.source.platform import Architecture, Platform
 from cdk_ami.wildcards import acknowledge_wildcards
 
@@ -338,15 +338,11 @@ class ImageProducer(Construct):
         )
 
     def _make_role(self, construct_id: str, description: str, service: str, document: Mapping[str, Any]) -> iam.CfnRole:
-        trust = allow(
-            "Trust", ["sts:AssumeRole"], ["*"], condition={"StringEquals": {"aws:SourceAccount": self._place.account}}
-        )
-        del trust["Resource"]
         role = iam.CfnRole(
             self,
             construct_id,
             description=description,
-            assume_role_policy_document=policy([trust | {"Principal": {"Service": service}}]),
+            assume_role_policy_document=service_trust(self._place.account, service),
             policies=[iam.CfnRole.PolicyProperty(policy_name="Distribute", policy_document=document)],
         )
         acknowledge_wildcards(role, document, reason=WILDCARD_REASON)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from cdk_ami.checks.regions import url_suffix
 from cdk_ami.checks.rule import is_list_token
 from cdk_ami.distribution.target import Target
 from cdk_ami.naming import IMAGE_TAG
@@ -148,8 +149,7 @@ class ExecutionPermissions(NamedTuple):
         named = [(key, self.place.region) for key in self.source_keys]
         named += [(key, target.region) for target in self.targets if (key := target.key_id()) is not None]
         for number, (key, region) in enumerate(dict.fromkeys(named)):
-            suffix = "amazonaws.com.cn" if self.place.partition == "aws-cn" else "amazonaws.com"
-            through = {"kms:ViaService": f"ec2.{region}.{suffix}"}
+            through = {"kms:ViaService": f"ec2.{region}.{url_suffix(self.place.partition)}"}
             arn, aliases = self._key(key, region)
             yield allow(f"Key{number}", _KEY_ACTIONS, [arn], condition={"StringEquals": through, **aliases})
             yield allow(

@@ -29,13 +29,13 @@ from cdk_ami.distribution.promotion_permissions import (
     function_document,
     machine_document,
     places_document,
-    role_trust,
 )
 from cdk_ami.distribution.promotion_plan import CanaryGate, Meanwhile, PromotionPlan, WavePlan
 from cdk_ami.errors import Faults
 from cdk_ami.function_code import function_code
 from cdk_ami.home import account_of, belongs_to, partition_of, region_of, stack_of
 from cdk_ami.naming import ENTRY_CHANNEL, channel_parameter, normalized
+from cdk_ami.policies import service_trust
 
 _MINUTE: Final = 60
 
@@ -209,7 +209,7 @@ class Promotion(Construct):
         role = iam.CfnRole(
             self,
             "MachineRole",
-            assume_role_policy_document=role_trust("states.amazonaws.com", self._home.account),
+            assume_role_policy_document=service_trust(self._home.account, "states.amazonaws.com"),
             policies=[
                 iam.CfnRole.PolicyProperty(
                     policy_name="Promotion",
@@ -258,7 +258,7 @@ class Promotion(Construct):
         role = iam.CfnRole(
             self,
             "StartRole",
-            assume_role_policy_document=role_trust("events.amazonaws.com", self._home.account),
+            assume_role_policy_document=service_trust(self._home.account, "events.amazonaws.com"),
             policies=[
                 iam.CfnRole.PolicyProperty(
                     policy_name="Start",

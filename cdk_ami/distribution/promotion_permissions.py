@@ -123,17 +123,3 @@ def machine_document(
             allow("MachineEvents", ["events:DescribeRule", "events:PutRule", "events:PutTargets"], [rule]),
         ]
     return policy(statements)
-
-
-def role_trust(service: str, account: str) -> dict[str, Any]:
-    """Return the trust policy of a role that ``service`` takes for resources of ``account``."""
-    return policy(
-        [
-            {
-                "Effect": "Allow",
-                "Action": "sts:AssumeRole",
-                "Principal": {"Service": service},
-                "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-            }
-        ]
-    )

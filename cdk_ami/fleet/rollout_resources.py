@@ -18,7 +18,7 @@ from cdk_ami.fleet.rollout_machine import PATIENCE, RolloutPlan, definition
 from cdk_ami.fleet.rollout_state import freeze_parameter, rollout_parameter
 from cdk_ami.home import account_of, partition_of, region_of, stack_of
 from cdk_ami.naming import scoped_name
-from cdk_ami.policies import allow, policy
+from cdk_ami.policies import allow, policy, service_trust
 from cdk_ami.wildcards import acknowledge_wildcards
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class RolloutResources(Construct):
             self,
             "Role",
             description=f"Rollout of {fleet}",
-            assume_role_policy_document=_trust(stack, "states.amazonaws.com"),
+            assume_role_policy_document=service_trust(account_of(stack), "states.amazonaws.com"),
             policies=[iam.CfnRole.PolicyProperty(policy_name="Rollout", policy_document=document)],
         )
         acknowledge_wildcards(role, document, reason=_WILDCARDS)
@@ -122,7 +122,9 @@ class RolloutResources(Construct):
             self,
             "Starter",
             description=f"Starts the rollout of {fleet}",
-            assume_role_policy_document=_trust(stack, "events.amazonaws.com", "scheduler.amazonaws.com"),
+            assume_role_policy_document=service_trust(
+                account_of(stack), "events.amazonaws.com", "scheduler.amazonaws.com"
+            ),
             policies=[iam.CfnRole.PolicyProperty(policy_name="Start", policy_document=start)],
         )
         if image.channel.owner is None:
@@ -165,16 +167,6 @@ def _definition(stack: Stack, plan: RolloutPlan) -> Any:
     """Return the state machine; integrations belong to the partition."""
     text = json.dumps(definition(plan))
     return json.loads(text.replace("arn:aws:states:", f"arn:{partition_of(stack)}:states:"))
-
-
-def _trust(stack: Stack, *services: str) -> dict[str, Any]:
-    statement = {
-        "Effect": "Allow",
-        "Action": "sts:AssumeRole",
-        "Principal": {"Service": list(services) if len(services) > 1 else services[0]},
-        "Condition": {"StringEquals": {"aws:SourceAccount": account_of(stack)}},
-    }
-    return policy([statement])
 
 
 def _moved(plan: RolloutPlan) -> dict[str, Any]:
